@@ -69,6 +69,8 @@ const LATE: f64 = 0.005;
 const TOO_LATE: f64 = 0.03;
 /// No network gets more cushion than this: beyond it, a gap hurts a conversation less than the delay.
 const MAX_CUSHION_US: i64 = 400_000;
+/// Cushion beyond what the arrivals call for, for those to come.
+const MARGIN_US: i64 = 1_000;
 /// How far the cushion may fall short before audio is stretched.
 const HYSTERESIS_US: i64 = 500;
 

@@ -55,7 +55,7 @@ pub struct GroupRoomEvent {
 }
 
 /// What a state event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupRoomEventKind {
     /// A call.
     Call,

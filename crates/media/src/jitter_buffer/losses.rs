@@ -1,6 +1,6 @@
 //! What gets lost, and what waiting for later packets would restore.
 
-use super::{FRAME_US, LATE, arrival::ArrivalStatistics, packet_store::PacketStore};
+use super::{FRAME_US, LATE, MARGIN_US, arrival::ArrivalStatistics, packet_store::PacketStore};
 
 /// Frames after which one that has not come counts as lost: 0.24 s.
 const SETTLED: i64 = 12;
@@ -12,9 +12,7 @@ const MOST_AWAITED: usize = 3;
 const WORTH_MS: f32 = 1_333.0;
 /// … and where it is awaited already, as long as 0.5 % do.
 const WORTH_KEEPING_MS: f32 = 4_000.0;
-/// Cushion beyond what the arrivals call for, for those to come …
-pub(super) const MARGIN_US: i64 = 1_000;
-/// … less where packets are scattered: none beyond so many times that.
+/// Of the margin for arrivals to come there is less where packets are scattered: none beyond so many times that.
 const SCATTERED: i64 = 8;
 /// Late frames that the next packet restores in time are not missing. They sound a little worse, so they may only be so many times
 /// as many as may be missing.

@@ -30,8 +30,8 @@ use self::{
     queue::{Queue, Waiting},
 };
 use super::{
-    HYSTERESIS_US, Insertion, JitterStatistics, LATE, MAX_CUSHION_US, TICK_US, TOO_LATE,
-    arrival::ArrivalStatistics, losses::MARGIN_US, output::Output, samples_to_us,
+    HYSTERESIS_US, Insertion, JitterStatistics, LATE, MARGIN_US, MAX_CUSHION_US, TICK_US, TOO_LATE,
+    arrival::ArrivalStatistics, output::Output, samples_to_us,
 };
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},

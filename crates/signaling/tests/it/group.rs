@@ -4,6 +4,7 @@
 mod any_inputs;
 mod attacks;
 mod coming_and_going;
+mod lone;
 mod of_room;
 mod properties;
 mod storm;

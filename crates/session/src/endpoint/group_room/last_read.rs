@@ -15,7 +15,7 @@ const BEHIND: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct LastRead {
     until: Instant,
-    sent_ms: BTreeMap<(bool, String), u64>,
+    sent_ms: BTreeMap<(GroupRoomEventKind, String), u64>,
 }
 
 impl LastRead {
@@ -34,7 +34,6 @@ impl LastRead {
     }
 }
 
-fn key(event: &GroupRoomEvent) -> (bool, String) {
-    let is_call = event.kind == GroupRoomEventKind::Call;
-    (is_call, event.state_key.clone())
+fn key(event: &GroupRoomEvent) -> (GroupRoomEventKind, String) {
+    (event.kind, event.state_key.clone())
 }

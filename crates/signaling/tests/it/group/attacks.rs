@@ -9,77 +9,21 @@ use securecall_signaling::group::{
     OverWhy, ROSTER_BURST, ROSTER_PAUSE, RosterRefused, Verdict,
 };
 use securecall_signaling::{MAX_MEMBERS, Membership, MembershipState, Person, Roster};
-use web_time::Instant;
 
+use super::lone::Lone;
 use super::universe::{Seen, Universe, conference};
-use crate::calls::origin;
 use crate::rosters::{id, person};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One member, who is the lesser of all, with legs to others that a test speaks for.
-struct Victim {
-    now: Instant,
-    mesh: Mesh<u64>,
-    calls: Vec<Person>,
-    outputs: Vec<MeshOutput<u64>>,
-    placed: u64,
-}
-
-impl Victim {
-    /// In a conference with these, who are connected by legs of their numbers.
-    fn with(others: &[u8]) -> Self {
-        let mut victim = Self {
-            now: origin(),
-            mesh: Mesh::new(id(0), conference(1)),
-            calls: Vec::new(),
-            outputs: Vec::new(),
-            placed: 1000,
-        };
+impl Lone {
+    /// The lesser of all, in a conference with these, who are connected by legs of their numbers.
+    fn in_conference(others: &[u8]) -> Self {
+        let mut victim = Self::new(Mesh::new(id(0), conference(1)), true);
         for number in others {
             victim.join(*number);
         }
         victim
-    }
-
-    fn join(&mut self, number: u8) {
-        self.mesh
-            .leg_taken(self.now, person(number), u64::from(number));
-        self.mesh.leg_connected(self.now, u64::from(number));
-        self.drain();
-    }
-
-    fn drain(&mut self) -> Option<Instant> {
-        loop {
-            match self.mesh.poll_output() {
-                MeshOutput::Timeout(at) => return at,
-                MeshOutput::Call { person, .. } => {
-                    self.placed += 1;
-                    self.mesh.leg_placed(self.now, person.id(), self.placed);
-                    self.calls.push(person);
-                }
-                output => self.outputs.push(output),
-            }
-        }
-    }
-
-    /// Lets time pass. What is called does not answer, and ends at once.
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(at) = self.drain().filter(|at| *at <= end) {
-            self.now = at;
-            self.mesh.handle_timeout(at);
-            self.drain();
-            self.fail_calls();
-        }
-        self.now = end;
-    }
-
-    fn fail_calls(&mut self) {
-        for leg in 1001..=self.placed {
-            self.mesh.leg_ended(self.now, leg, LegEnd::NoAnswer);
-        }
-        self.drain();
     }
 
     fn hear(
@@ -127,7 +71,7 @@ const CONNECTED: MembershipState = MembershipState::Connected;
 
 #[test]
 fn a_member_that_names_thousands_has_eight_of_them_called() {
-    let mut victim = Victim::with(&[1, 2]);
+    let mut victim = Lone::in_conference(&[1, 2]);
     for round in 0..24_u8 {
         let people: Vec<_> = (0..8).map(|it| (10 + round * 8 + it, CONNECTED)).collect();
         victim.hear(1, u32::from(round) + 1, &people).unwrap();
@@ -143,7 +87,7 @@ fn a_member_that_names_thousands_has_eight_of_them_called() {
 
 #[test]
 fn of_more_people_than_a_roster_may_name_the_rest_is_not_read() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     let people: Vec<_> = (10..200).map(|it| (it, CONNECTED)).collect();
     victim.hear(1, 1, &people).unwrap();
     assert_eq!(victim.names(), (10..18).chain([1]).collect());
@@ -151,7 +95,7 @@ fn of_more_people_than_a_roster_may_name_the_rest_is_not_read() {
 
 #[test]
 fn no_member_has_more_people_shown_than_two_conferences_have() {
-    let mut victim = Victim::with(&[1, 2, 3, 4]);
+    let mut victim = Lone::in_conference(&[1, 2, 3, 4]);
     for from in 1..=4 {
         let people: Vec<_> = (0..8)
             .map(|it| (20 * from + it, MembershipState::Calling))
@@ -163,7 +107,7 @@ fn no_member_has_more_people_shown_than_two_conferences_have() {
 
 #[test]
 fn what_a_member_says_of_us_and_of_itself_is_not_heard() {
-    let mut victim = Victim::with(&[1, 2]);
+    let mut victim = Lone::in_conference(&[1, 2]);
     victim.outputs.clear();
     victim
         .hear(1, 1, &[(0, CONNECTED), (1, MembershipState::NoPath)])
@@ -183,7 +127,7 @@ fn what_a_member_says_of_us_and_of_itself_is_not_heard() {
 
 #[test]
 fn a_member_does_not_say_who_brought_it() {
-    let mut victim = Victim::with(&[1, 2]);
+    let mut victim = Lone::in_conference(&[1, 2]);
     let of_itself = Membership {
         person: person(1),
         state: CONNECTED,
@@ -202,7 +146,7 @@ fn a_member_does_not_say_who_brought_it() {
 
 #[test]
 fn rosters_without_end_are_refused_and_change_nothing() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     let mut taken = 0;
     for number in 1..=1000 {
         let people = [(10 + (number % 2) as u8, MembershipState::Calling)];
@@ -225,8 +169,8 @@ fn rosters_without_end_are_refused_and_change_nothing() {
 
 #[test]
 fn the_first_changes_are_told_at_once_and_the_rest_once_a_second() {
-    let mut victim = Victim::with(&[1]);
-    let told = |victim: &mut Victim| {
+    let mut victim = Lone::in_conference(&[1]);
+    let told = |victim: &mut Lone| {
         let outputs = std::mem::take(&mut victim.outputs);
         let rosters = outputs
             .iter()
@@ -246,7 +190,7 @@ fn the_first_changes_are_told_at_once_and_the_rest_once_a_second() {
 
 #[test]
 fn a_roster_of_another_conference_or_from_nowhere_is_refused() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     let mut roster = Roster {
         conference_id: conference(2),
         number: 1,
@@ -272,7 +216,7 @@ fn a_roster_of_another_conference_or_from_nowhere_is_refused() {
 
 #[test]
 fn a_roster_that_was_overtaken_is_not_heard() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     victim.hear(1, 5, &[]).unwrap();
     for number in [4, 5] {
         victim.hear(1, number, &[(9, CONNECTED)]).unwrap();
@@ -284,7 +228,7 @@ fn a_roster_that_was_overtaken_is_not_heard() {
 
 #[test]
 fn a_roster_before_the_leg_works_counts_when_it_does_and_not_before() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     victim.mesh.leg_taken(victim.now, person(2), 2);
     victim.hear(2, 1, &[(9, CONNECTED)]).unwrap();
     assert_eq!(victim.calls, []);
@@ -295,7 +239,7 @@ fn a_roster_before_the_leg_works_counts_when_it_does_and_not_before() {
 
 #[test]
 fn a_leg_of_somebody_whom_nobody_has_named_waits_a_while_and_is_refused() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     assert_eq!(
         victim.mesh.leg_offered(victim.now, &person(9)),
         Verdict::Wait
@@ -318,7 +262,7 @@ fn a_leg_of_somebody_whom_nobody_has_named_waits_a_while_and_is_refused() {
 
 #[test]
 fn a_leg_that_waits_is_taken_when_its_introduction_comes() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     assert_eq!(
         victim.mesh.leg_offered(victim.now, &person(9)),
         Verdict::Wait
@@ -333,7 +277,7 @@ fn a_leg_that_waits_is_taken_when_its_introduction_comes() {
 
 #[test]
 fn legs_without_end_of_one_person_are_refused() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
     let mut taken = 0;
     for _ in 0..100 {
@@ -353,7 +297,7 @@ fn legs_without_end_of_one_person_are_refused() {
 
 #[test]
 fn there_are_legs_with_seven_others_and_no_more() {
-    let mut victim = Victim::with(&[1, 2, 3, 4, 5, 6, 7]);
+    let mut victim = Lone::in_conference(&[1, 2, 3, 4, 5, 6, 7]);
     victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
     victim.pass(SECOND * 30);
     assert_eq!(victim.calls, []);
@@ -374,7 +318,7 @@ fn there_are_legs_with_seven_others_and_no_more() {
 
 #[test]
 fn our_own_identity_is_taken_from_nobody() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     assert_eq!(
         victim.mesh.leg_offered(victim.now, &person(0)),
         Verdict::Refuse
@@ -389,7 +333,7 @@ fn our_own_identity_is_taken_from_nobody() {
 
 #[test]
 fn who_never_answers_is_called_more_and_more_rarely_and_then_no_more() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     let begin = victim.now;
     // The member says it again and again, also as if they had gone and come.
     for number in 0..2000_u32 {
@@ -407,7 +351,7 @@ fn who_never_answers_is_called_more_and_more_rarely_and_then_no_more() {
 
 #[test]
 fn a_member_that_comes_and_goes_does_not_have_others_called_anew() {
-    let mut victim = Victim::with(&[1, 2]);
+    let mut victim = Lone::in_conference(&[1, 2]);
     for _ in 0..50 {
         victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
         victim.pass(SECOND * 60);
@@ -423,7 +367,7 @@ fn a_member_that_comes_and_goes_does_not_have_others_called_anew() {
 
 #[test]
 fn who_is_reached_for_a_moment_again_and_again_is_not_called_for_ever() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
     for _ in 0..100 {
         let before = victim.placed;
@@ -445,7 +389,7 @@ fn who_is_reached_for_a_moment_again_and_again_is_not_called_for_ever() {
 
 #[test]
 fn a_wrong_address_of_one_member_gives_way_to_that_of_another() {
-    let mut victim = Victim::with(&[1, 2]);
+    let mut victim = Lone::in_conference(&[1, 2]);
     let wrong = Person::new(
         id(9),
         "@somebody:elsewhere.example".parse::<MatrixId>().unwrap(),
@@ -467,7 +411,7 @@ fn a_wrong_address_of_one_member_gives_way_to_that_of_another() {
 
 #[test]
 fn one_member_cannot_say_for_another_that_they_left_or_have_a_leg() {
-    let mut victim = Victim::with(&[1, 2]);
+    let mut victim = Lone::in_conference(&[1, 2]);
     victim.hear(1, 1, &[(2, MembershipState::NoPath)]).unwrap();
     victim.hear(1, 2, &[]).unwrap();
     assert_eq!(victim.mesh.people_connected().count(), 2);
@@ -484,7 +428,7 @@ fn one_member_cannot_say_for_another_that_they_left_or_have_a_leg() {
 
 #[test]
 fn one_member_cannot_throw_us_out_by_saying_that_we_answered_elsewhere() {
-    let mut victim = Victim::with(&[1, 2, 3]);
+    let mut victim = Lone::in_conference(&[1, 2, 3]);
     victim
         .mesh
         .leg_ended(victim.now, 1, LegEnd::AnsweredElsewhere);
@@ -512,7 +456,7 @@ fn one_member_cannot_throw_us_out_by_saying_that_we_answered_elsewhere() {
 
 #[test]
 fn two_calls_that_cross_end_nothing() {
-    let mut victim = Victim::with(&[]);
+    let mut victim = Lone::in_conference(&[]);
     victim.mesh.invite(victim.now, person(9)).unwrap();
     victim.drain();
     victim
@@ -529,7 +473,7 @@ fn two_calls_that_cross_end_nothing() {
 
 #[test]
 fn our_own_newer_leg_is_no_other_device_of_ours() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     // It connects there first, where the older one gives way to it.
     victim.mesh.leg_taken(victim.now, person(1), 11);
     let end = LegEnd::AnsweredElsewhere;
@@ -542,7 +486,7 @@ fn our_own_newer_leg_is_no_other_device_of_ours() {
 
 #[test]
 fn who_left_and_is_brought_again_is_called_as_soon_as_a_member_says_so_anew() {
-    let mut victim = Victim::with(&[1, 9]);
+    let mut victim = Lone::in_conference(&[1, 9]);
     victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
     victim.mesh.leg_ended(victim.now, 9, LegEnd::Left);
     victim.hear(1, 2, &[(9, CONNECTED)]).unwrap();
@@ -556,7 +500,7 @@ fn who_left_and_is_brought_again_is_called_as_soon_as_a_member_says_so_anew() {
 
 #[test]
 fn who_cannot_be_called_is_not_asked_for_again() {
-    let mut victim = Victim::with(&[1]);
+    let mut victim = Lone::in_conference(&[1]);
     let roster = Roster {
         conference_id: conference(1),
         number: 1,
@@ -571,7 +515,7 @@ fn who_cannot_be_called_is_not_asked_for_again() {
     // Not even when a call of theirs has come to nothing.
     victim.mesh.leg_taken(victim.now, person(9), 9);
     victim.mesh.leg_ended(victim.now, 9, LegEnd::NoPath);
-    let orders = |victim: &mut Victim| {
+    let orders = |victim: &mut Lone| {
         let mut orders = 0;
         while let output @ (MeshOutput::Call { .. }
         | MeshOutput::Tell { .. }
@@ -617,7 +561,7 @@ fn a_leg_that_is_withheld_for_ever_is_named_at_both_ends_and_given_up() {
 
 #[test]
 fn who_says_that_they_brought_somebody_is_believed_before_who_says_that_another_did() {
-    let mut victim = Victim::with(&[1, 2, 3]);
+    let mut victim = Lone::in_conference(&[1, 2, 3]);
     let member = |brought_by| {
         vec![Membership {
             person: person(9),
@@ -627,7 +571,7 @@ fn who_says_that_they_brought_somebody_is_believed_before_who_says_that_another_
     };
     // Of somebody who is not with us, that is not even heard.
     victim.hear_members(1, 1, member(Some(id(77)))).unwrap();
-    let by = |victim: &Victim| {
+    let by = |victim: &Lone| {
         victim.outputs.iter().rev().find_map(|output| match output {
             MeshOutput::Invited { by, .. } | MeshOutput::Joined { brought_by: by, .. } => Some(*by),
             _ => None,

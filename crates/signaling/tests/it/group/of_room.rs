@@ -8,42 +8,24 @@ use securecall_signaling::group::{
     PATIENCE, RosterRefused, Verdict,
 };
 use securecall_signaling::{MAX_MEMBERS, Person};
-use web_time::Instant;
 
+use super::lone::Lone;
 use super::universe::conference;
-use crate::calls::origin;
 use crate::rosters::{id, person, roster};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Somebody in the call of a room, whose legs a test speaks for.
-struct Member {
-    now: Instant,
-    mesh: Mesh<u64>,
-    calls: Vec<Person>,
-    outputs: Vec<MeshOutput<u64>>,
-    placed: u64,
-}
-
-impl Member {
-    fn new(number: u8) -> Self {
-        Self {
-            now: origin(),
-            mesh: Mesh::of_room(id(number), conference(1)),
-            calls: Vec::new(),
-            outputs: Vec::new(),
-            placed: 0,
-        }
+impl Lone {
+    /// In the call of a room.
+    fn in_room(number: u8) -> Self {
+        Self::new(Mesh::of_room(id(number), conference(1)), false)
     }
 
     /// With a leg that works, of the number of the person.
-    fn with(number: u8, other: u8) -> Self {
-        let mut member = Self::new(number);
+    fn in_room_with(number: u8, other: u8) -> Self {
+        let mut member = Self::in_room(number);
         member.room_names(&[other]);
-        let leg = 1000 + u64::from(other);
-        member.mesh.leg_taken(member.now, person(other), leg);
-        member.mesh.leg_connected(member.now, leg);
-        member.drain();
+        member.join(other);
         member.calls.clear();
         member
     }
@@ -54,39 +36,6 @@ impl Member {
         self.drain();
     }
 
-    fn drain(&mut self) -> Option<Instant> {
-        loop {
-            match self.mesh.poll_output() {
-                MeshOutput::Timeout(at) => return at,
-                MeshOutput::Call {
-                    person,
-                    rings,
-                    members,
-                } => {
-                    assert!(!rings && members.iter().all(|it| it.id() != person.id()));
-                    self.placed += 1;
-                    self.mesh.leg_placed(self.now, person.id(), self.placed);
-                    self.calls.push(person);
-                }
-                output => self.outputs.push(output),
-            }
-        }
-    }
-
-    /// Lets time pass. What is called does not answer.
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(at) = self.drain().filter(|at| *at <= end) {
-            self.now = at;
-            self.mesh.handle_timeout(at);
-            self.drain();
-            for leg in 1..=self.placed {
-                self.mesh.leg_ended(self.now, leg, LegEnd::NoAnswer);
-            }
-        }
-        self.now = end;
-    }
-
     fn told(&self, is_it: impl Fn(&MeshOutput<u64>) -> bool) -> usize {
         self.outputs.iter().filter(|it| is_it(it)).count()
     }
@@ -95,7 +44,7 @@ impl Member {
 #[test]
 fn the_lesser_calls_who_is_named_at_once_and_the_greater_after_a_while() {
     for (own, other, waits) in [(1, 2, false), (2, 1, true)] {
-        let mut member = Member::new(own);
+        let mut member = Lone::in_room(own);
         member.room_names(&[own, other]);
         assert_eq!(member.calls.is_empty(), waits);
         member.pass(PATIENCE);
@@ -106,7 +55,7 @@ fn the_lesser_calls_who_is_named_at_once_and_the_greater_after_a_while() {
 
 #[test]
 fn a_leg_is_taken_of_who_is_named_at_the_address_that_is_named_and_of_nobody_else() {
-    let mut member = Member::new(5);
+    let mut member = Lone::in_room(5);
     member.room_names(&[1]);
     let now = member.now;
     assert_eq!(member.mesh.leg_offered(now, &person(1)), Verdict::Take);
@@ -131,10 +80,10 @@ fn a_leg_is_taken_of_who_is_named_at_the_address_that_is_named_and_of_nobody_els
 
 #[test]
 fn no_roster_is_told_or_taken() {
-    let mut member = Member::with(1, 2);
+    let mut member = Lone::in_room_with(1, 2);
     let mut said = roster(8);
     said.conference_id = conference(1);
-    let refused = member.mesh.handle_roster(member.now, 1002, &said);
+    let refused = member.mesh.handle_roster(member.now, 2, &said);
     assert_eq!(refused, Err(RosterRefused::OfARoom));
     member.pass(SECOND * 120);
     assert!(member.calls.is_empty());
@@ -145,7 +94,7 @@ fn no_roster_is_told_or_taken() {
 
 #[test]
 fn nobody_brings_anybody_and_the_last_one_stays() {
-    let mut member = Member::with(1, 2);
+    let mut member = Lone::in_room_with(1, 2);
     let brought = |it: &MeshOutput<u64>| {
         matches!(
             it,
@@ -161,7 +110,7 @@ fn nobody_brings_anybody_and_the_last_one_stays() {
         matches!(
             it,
             MeshOutput::EndLeg {
-                leg: 1002,
+                leg: 2,
                 why: EndWhy::Left
             }
         )
@@ -187,8 +136,8 @@ fn nobody_brings_anybody_and_the_last_one_stays() {
 
 #[test]
 fn who_hung_up_is_not_called_though_the_room_still_names_them() {
-    let mut member = Member::with(1, 2);
-    member.mesh.leg_ended(member.now, 1002, LegEnd::Left);
+    let mut member = Lone::in_room_with(1, 2);
+    member.mesh.leg_ended(member.now, 2, LegEnd::Left);
     member.pass(SECOND * 14);
     assert!(member.calls.is_empty());
     // They are out, and in again.
@@ -197,23 +146,23 @@ fn who_hung_up_is_not_called_though_the_room_still_names_them() {
     member.pass(SECOND * 3);
     assert_eq!(member.calls.first(), Some(&person(2)));
     // Who does not come out is looked for when that has had its time.
-    let mut member = Member::with(1, 2);
-    member.mesh.leg_ended(member.now, 1002, LegEnd::Left);
+    let mut member = Lone::in_room_with(1, 2);
+    member.mesh.leg_ended(member.now, 2, LegEnd::Left);
     member.pass(SECOND * 16);
     assert_eq!(member.calls.first(), Some(&person(2)));
 }
 
 #[test]
 fn who_leaves_before_they_are_called_is_not_and_who_comes_elsewhere_is_called_there() {
-    let mut member = Member::new(1);
+    let mut member = Lone::in_room(1);
     let now = member.now;
     member.mesh.room_names(now, &[person(2)]);
     member.mesh.room_names(now, &[]);
     member.drain();
-    let ended = |it: &MeshOutput<u64>| matches!(it, MeshOutput::EndLeg { leg: 1, .. });
+    let ended = |it: &MeshOutput<u64>| matches!(it, MeshOutput::EndLeg { leg: 1001, .. });
     assert_eq!(member.told(ended), 1, "what was ordered ends at once");
 
-    let mut member = Member::with(1, 2);
+    let mut member = Lone::in_room_with(1, 2);
     let address = MatrixId::of_securecall_id(&id(2), &"elsewhere.example".parse().unwrap());
     let elsewhere = Person::new(id(2), address).unwrap();
     member.room_names(&[]);
@@ -226,9 +175,9 @@ fn who_leaves_before_they_are_called_is_not_and_who_comes_elsewhere_is_called_th
 
 #[test]
 fn nobody_is_put_out_by_hearing_that_another_device_has_answered() {
-    let mut member = Member::with(1, 2);
+    let mut member = Lone::in_room_with(1, 2);
     let ended = LegEnd::AnsweredElsewhere;
-    member.mesh.leg_ended(member.now, 1002, ended);
+    member.mesh.leg_ended(member.now, 2, ended);
     member.pass(SECOND * 120);
     assert!(!member.mesh.is_over());
     assert!(member.calls.is_empty());
@@ -237,7 +186,7 @@ fn nobody_is_put_out_by_hearing_that_another_device_has_answered() {
 
 #[test]
 fn of_hundreds_whom_a_room_names_few_are_called_the_first_before_the_others() {
-    let mut member = Member::new(0);
+    let mut member = Lone::in_room(0);
     // The last in order is the most important.
     let mut named: Vec<u8> = (1..200).collect();
     named.insert(0, 250);

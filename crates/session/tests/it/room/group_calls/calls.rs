@@ -1,12 +1,10 @@
 //! What happens in a group call of a room.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use securecall_session::{
     CallError, CallOptions, Callee, CommandError, ConferenceEvent, EndReason, Event,
-    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, InboundRoomEvent, Require,
-    RoomFacts, Tier,
+    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, Require, Tier,
 };
 use serde_json::json;
 
@@ -194,10 +192,7 @@ fn two_who_begin_at_once_are_in_the_same_call() {
         world.seconds(30);
         world.check_all_hear(&all);
         assert_eq!(world.open_calls(), 1, "seed {seed}");
-        for who in all {
-            world.leave(who);
-        }
-        world.check_empty();
+        world.check_empty_without(&all);
     }
 }
 
@@ -220,10 +215,7 @@ fn two_devices_of_one_user_are_members_as_others_are() {
             })
             .collect();
         assert_eq!(peers.len(), 2);
-        for who in all {
-            world.leave(who);
-        }
-        world.check_empty();
+        world.check_empty_without(&all);
     }
 }
 
@@ -435,25 +427,10 @@ fn who_calls_us_in_a_room_meanwhile_hears_that_we_are_busy() {
     let who = world.add("a");
     world.join(who);
     world.seconds(3);
-    let (room, sender) = (world.room.clone(), user("z"));
-    let content = js_invite("c1").to_string();
-    world.with(who, |endpoint, now, rng| {
-        let event = InboundRoomEvent {
-            room: &room,
-            facts: RoomFacts {
-                joined_members: 2,
-                is_public: false,
-                is_encrypted: false,
-            },
-            sender: &sender,
-            event_type: "m.call.invite",
-            content: &content,
-            age: Some(Duration::ZERO),
-            is_encrypted: false,
-        };
-        endpoint.handle_room_event(now, rng, event).unwrap();
-        endpoint.handle_sync_complete(now, rng);
-    });
+    let invite = js_invite("c1").to_string();
+    world
+        .in_timeline_of(who, &user("z"), "m.call.invite", &invite)
+        .unwrap();
     world.seconds(1);
     assert_eq!(world.in_timeline, ["m.call.reject"]);
     let rang = |event: &Event| matches!(event, Event::Incoming { .. });

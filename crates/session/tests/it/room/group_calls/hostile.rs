@@ -1,12 +1,10 @@
 //! Members, and servers, that mean no good.
 
-use std::time::Duration;
-
 use securecall_contact::SecureCallId;
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     ConferenceEvent, Contact, Contacts, GroupRoomError, GroupRoomEvent, GroupRoomEventKind,
-    InboundRoomEvent, LeftReason, Require, RoomFacts, Rule, SignalRefused,
+    LeftReason, Require, Rule, SignalRefused,
 };
 use serde_json::{Value, json};
 
@@ -199,24 +197,9 @@ fn what_the_timeline_of_the_room_says_of_a_leg_changes_nothing() {
     let hangup = json!({
         "call_id": invite["call_id"], "party_id": invite["party_id"], "version": "1", "reason": "user_hangup",
     });
-    let (room, content) = (world.room.clone(), hangup.to_string());
+    let hangup = hangup.to_string();
     for sender in ["b", "m"] {
-        let event = InboundRoomEvent {
-            room: &room,
-            facts: RoomFacts {
-                joined_members: 2,
-                is_public: false,
-                is_encrypted: false,
-            },
-            sender: &user(sender),
-            event_type: "m.call.hangup",
-            content: &content,
-            age: Some(Duration::ZERO),
-            is_encrypted: false,
-        };
-        let heard = world.with(ours, |endpoint, now, rng| {
-            endpoint.handle_room_event(now, rng, event)
-        });
+        let heard = world.in_timeline_of(ours, &user(sender), "m.call.hangup", &hangup);
         assert_eq!(heard, Err(SignalRefused::UnknownCall));
         world.check_all_hear(&[page, ours]);
     }

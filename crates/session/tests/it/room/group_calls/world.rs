@@ -16,9 +16,9 @@ use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     CallHandle, ConferenceEvent, Config, Contacts, DelayId, Endpoint, Event, GroupRoomError,
     GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, GroupRoomState, InboundDeviceEvent,
-    MediaCommand, MediaEvent, MembershipFailure, MembershipRequest, MembershipResponse,
-    NamedConference, Output, PathRoute, Peer, Protection, Request, RequestError, RequestId,
-    SignalRefused,
+    InboundRoomEvent, MediaCommand, MediaEvent, MembershipFailure, MembershipRequest,
+    MembershipResponse, NamedConference, Output, PathRoute, Peer, Protection, Request,
+    RequestError, RequestId, RoomFacts, SignalRefused,
 };
 use serde_json::Value;
 use web_time::Instant;
@@ -293,6 +293,35 @@ impl World {
             let conference = endpoint.conference().unwrap().handle;
             endpoint.leave(now, rng, conference).unwrap();
         });
+    }
+
+    /// The timeline of the room has this of somebody.
+    pub(super) fn in_timeline_of(
+        &mut self,
+        who: usize,
+        sender: &MatrixId,
+        event_type: &str,
+        content: &str,
+    ) -> Result<(), SignalRefused> {
+        let room = self.room.clone();
+        let event = InboundRoomEvent {
+            room: &room,
+            facts: RoomFacts {
+                joined_members: 2,
+                is_public: false,
+                is_encrypted: false,
+            },
+            sender,
+            event_type,
+            content,
+            age: Some(Duration::ZERO),
+            is_encrypted: false,
+        };
+        self.with(who, |endpoint, now, rng| {
+            let heard = endpoint.handle_room_event(now, rng, event);
+            endpoint.handle_sync_complete(now, rng);
+            heard
+        })
     }
 
     /// Something is ordered of, or handed to, a device.

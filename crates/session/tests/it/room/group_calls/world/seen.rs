@@ -60,6 +60,14 @@ impl World {
         }
     }
 
+    /// All leave, and nothing is left of it anywhere.
+    pub(in super::super) fn check_empty_without(&mut self, all: &[usize]) {
+        for who in all {
+            self.leave(*who);
+        }
+        self.check_empty();
+    }
+
     /// Nothing is left of it anywhere.
     pub(in super::super) fn check_empty(&mut self) {
         self.seconds(400);
