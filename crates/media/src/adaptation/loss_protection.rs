@@ -23,7 +23,7 @@ const EXPECTED_LOSS: [(f32, u8); 6] = [
 const FIRST_LEVEL: u8 = 2;
 /// Frames in a row, as a mean, from which on losses are bursts that FEC is no answer to: it restores the last frame of each, and
 /// up to here that is more than deep redundancy gives, which the other side must wait for (docs/performance.md).
-const BURSTY: f32 = 3.25;
+const BURSTY: f32 = 3.75;
 /// Up to here they are single ones, of which FEC restores nearly all that can be: deep redundancy beside it costs a tenth of an
 /// encoder's time for hardly anything.
 const PAIRED: f32 = 2.0;

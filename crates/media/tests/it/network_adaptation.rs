@@ -374,3 +374,30 @@ fn a_lost_frame_is_played_out_of_the_copy_that_comes_with_a_later_one() {
     assert!(heard >= 195, "{with:?}");
     assert_eq!((with.frames_lost, with.frames_late), (0, 0), "{with:?}");
 }
+
+#[test]
+fn outages_of_three_frames_that_take_four_now_and_then_cost_no_wait_for_deep_redundancy() {
+    let start = virtual_start();
+    let voice = speech(20);
+    let mut ends = [7, 8].map(|seed| End::new(seed, &voice));
+    for number in 0..2_000_usize {
+        let now = start + 10 * MS * u32::try_from(number).unwrap();
+        let [one, other] = &mut ends;
+        // 60 ms of each 600, and a packet more where one lies at either edge: every second time.
+        let takes_four = (number / 60).is_multiple_of(2);
+        let cut = number * 10 % 600 < if takes_four { 80 } else { 60 };
+        for link in [&mut one.link, &mut other.link] {
+            link.set_conditions(Conditions {
+                cut,
+                delay: MS,
+                ..Conditions::default()
+            });
+        }
+        one.hear(&mut other.link, now);
+        other.hear(&mut one.link, now);
+        one.tick(now, number);
+        other.tick(now, number);
+        let jitter_buffer = one.receive.statistics().jitter_buffer;
+        assert!(jitter_buffer.target_delay_ms < 25.0, "{jitter_buffer:?}");
+    }
+}
