@@ -1,5 +1,6 @@
 //! One device of one user on line: the task that owns the endpoint and carries out what it wants.
 
+mod calls;
 mod event_loop;
 mod group_room_news;
 mod group_room_requests;
@@ -16,7 +17,7 @@ mod room_tasks;
 mod rooms;
 mod start;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use self::calls::Calls;
 use self::event_loop::Loop;
 use self::group_rooms::GroupRooms;
 pub use self::handle::{Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder};
@@ -165,7 +167,7 @@ impl Client {
             networks,
             levels: config.levels,
             opened: Some(devices),
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             media: HashMap::new(),
             media_sender,
             requests,

@@ -98,12 +98,16 @@ fn a_script_answers_mutes_and_hangs_up() {
     assert_eq!(callee.wait_for("error")["kind"], "usage");
     callee.order("microphone null");
     assert_eq!(callee.wait_for("error")["kind"], "not_now");
-    let mut caller = ada.talk(&["call", &bo.id]);
+    let mut caller = ada.talk(&["call", &bo.id, "--muted"]);
     assert_eq!(callee.wait_for("incoming")["answered"], false);
     caller.wait_for("ringing");
     callee.order("answer");
     caller.wait_for("connected");
     callee.wait_for("connected");
+    // From the beginning.
+    assert_eq!(callee.wait_for("muted")["muted"], true);
+    caller.order("unmute");
+    assert_eq!(callee.wait_for("muted")["muted"], false);
     caller.order("mute");
     assert_eq!(caller.wait_for("muted")["by"], "self");
     let muted = callee.wait_for("muted");

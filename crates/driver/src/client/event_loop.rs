@@ -1,7 +1,7 @@
 //! The loop of a client's task: what comes from the program, the homeserver, the calls and the network goes into the endpoint,
 //! and what that wants is done.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use securecall_matrix::{Account, Incoming, RoomError, RoomFacts, RoomNews};
 use securecall_randomness::SystemRandomness;
 use securecall_session::{
     CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, MediaEvent,
-    NamedCall, NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
+    NamedCall, NotPersisted, Output, Request, RequestId, RoomRequestError,
 };
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
 
+use super::calls::Calls;
 use super::group_rooms::GroupRooms;
 use super::handle::Command;
 use super::inbox::{FromInbox, MaybeInbox, next_incoming};
@@ -63,8 +64,7 @@ pub(super) struct Loop {
     pub(super) levels: bool,
     /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
     pub(super) opened: Option<AudioDevices>,
-    /// Calls that are not over.
-    pub(super) calls: BTreeMap<CallHandle, WireCallId>,
+    pub(super) calls: Calls,
     pub(super) media: HashMap<CallHandle, CallMedia>,
     pub(super) media_sender: Sender<(CallHandle, MediaOutput)>,
     pub(super) requests: Requests,
@@ -225,12 +225,8 @@ impl Loop {
             Some(media) => media,
             None => {
                 // A call that is over has no media any more, and whatever is still ordered is done.
-                let Some(id) = self.calls.get(&call) else {
+                let Some(call) = self.calls.named(call) else {
                     return;
-                };
-                let call = NamedCall {
-                    handle: call,
-                    id: id.clone(),
                 };
                 let media = self.make_media(call, beside(&command));
                 media.network_changed(self.connected_by.clone());
@@ -255,30 +251,11 @@ impl Loop {
         CallMedia::spawn(call, leg, self.audio.clone(), devices, self.levels)
     }
 
-    /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
+    /// Keeps track of the calls that are not over.
     fn note_calls(&mut self, event: &securecall_session::Event) {
-        use securecall_session::ConferenceEvent::Leg;
-        use securecall_session::Event::{Conference, Dialing, Ended, Incoming, Replaced};
-        match event {
-            Dialing { call, .. }
-            | Incoming { call, .. }
-            | Conference {
-                event: Leg { call, .. },
-                ..
-            } => {
-                self.calls.insert(call.handle, call.id.clone());
-            }
-            Replaced { call, by } => {
-                self.calls.remove(&call.handle);
-                self.calls.insert(by.handle, by.id.clone());
-            }
-            Ended { call, .. } => {
-                self.calls.remove(&call.handle);
-                if self.calls.is_empty() {
-                    self.account.calls_are_over();
-                }
-            }
-            _ => {}
+        self.calls.follow(event);
+        if matches!(event, securecall_session::Event::Ended { .. }) && self.calls.is_empty() {
+            self.account.calls_are_over();
         }
     }
 
@@ -370,7 +347,7 @@ impl Loop {
     /// The media of a call that is not over; of one that is, it may still be at its last things.
     fn live_media(&self, call: CallHandle) -> Result<&CallMedia, CommandError> {
         let media = self.media.get(&call);
-        let media = media.filter(|_| self.calls.contains_key(&call));
+        let media = media.filter(|_| !self.calls.is_over(call));
         media.ok_or(CommandError::NoSuchCall)
     }
 
@@ -383,7 +360,7 @@ impl Loop {
         {
             tracing::debug!(%error, "the conference was over already");
         }
-        for call in std::mem::take(&mut self.calls).into_keys() {
+        for call in self.calls.take() {
             if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
                 tracing::debug!(%error, "a call was over already");
             }
@@ -573,7 +550,8 @@ impl Loop {
                 }
             }
             MediaOutput::CredentialsRefused => self.look_for_servers.refused.notify_one(),
-            MediaOutput::Told(event) => self.tell(*event),
+            MediaOutput::Told(event) if self.calls.tells(call, &event) => self.tell(*event),
+            MediaOutput::Told(_) => {}
             MediaOutput::Closed => {
                 self.media.remove(&call);
             }
