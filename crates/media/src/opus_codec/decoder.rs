@@ -3,10 +3,16 @@ use securecall_opus::{OpusError, Redundancy, packet};
 use super::{CodecError, Effort, MAX_FRAMES_BACK, MAX_PACKET_BYTES};
 use crate::audio::{FRAME_SAMPLES, TICK_SAMPLES};
 
+/// A voice is one with copies until so many frames in a row had none (5 s): frames that libopus takes for a pause never have one.
+const WITHOUT_COPIES: u16 = 250;
+
 /// Decodes, conceals, and restores lost frames from a later one.
 #[derive(Debug)]
 pub struct Decoder {
     decoder: securecall_opus::Decoder,
+    effort: Effort,
+    /// So many frames more without a copy, and the voice is one without.
+    with_copies_for: u16,
     /// Those of the packet that frames were last restored from, processed: a run of frames comes out of one packet.
     copies: Copies,
     /// Those of the packet that was last asked about: new packets come while a run is being restored.
@@ -23,6 +29,8 @@ impl Decoder {
         let decoder = securecall_opus::Decoder::new().map_err(CodecError::setup)?;
         let mut decoder = Self {
             decoder,
+            effort: Effort::default(),
+            with_copies_for: 0,
             copies: Copies::new().map_err(CodecError::setup)?,
             asked: Copies::new().map_err(CodecError::setup)?,
         };
@@ -36,8 +44,30 @@ impl Decoder {
     ///
     /// [`CodecError::Setup`].
     pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
-        let set = self.decoder.set_complexity(effort.decoder_complexity());
-        set.map_err(CodecError::setup)
+        self.effort = effort;
+        self.apply_effort().map_err(CodecError::setup)
+    }
+
+    fn apply_effort(&mut self) -> Result<(), OpusError> {
+        self.decoder.set_complexity(if self.with_copies_for > 0 {
+            self.effort.decoder_complexity_with_copies()
+        } else {
+            self.effort.decoder_complexity()
+        })
+    }
+
+    /// Hears whether this frame of the voice shares its bytes with a copy of an earlier one.
+    fn note_copies(&mut self, payload: &[u8]) -> Result<(), OpusError> {
+        let before = self.with_copies_for;
+        self.with_copies_for = if packet::has_fec(payload) {
+            WITHOUT_COPIES
+        } else {
+            before.saturating_sub(1)
+        };
+        if (before > 0) == (self.with_copies_for > 0) {
+            return Ok(());
+        }
+        self.apply_effort()
     }
 
     /// Decodes a frame.
@@ -50,7 +80,8 @@ impl Decoder {
         payload: &[u8],
         out: &mut [f32; FRAME_SAMPLES],
     ) -> Result<(), CodecError> {
-        let decoded = self.decoder.decode(payload, out);
+        let noted = self.note_copies(payload);
+        let decoded = noted.and_then(|()| self.decoder.decode(payload, out));
         whole(decoded, out)
     }
 
@@ -105,7 +136,9 @@ impl Decoder {
     ///
     /// [`CodecError::Setup`].
     pub fn reset(&mut self) -> Result<(), CodecError> {
-        self.decoder.reset().map_err(CodecError::setup)
+        self.with_copies_for = 0;
+        let reset = self.decoder.reset().and_then(|()| self.apply_effort());
+        reset.map_err(CodecError::setup)
     }
 }
 

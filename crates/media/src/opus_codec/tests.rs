@@ -367,3 +367,69 @@ fn junk_is_refused() {
     );
     assert!(out.iter().all(|sample| *sample == 0.0));
 }
+
+/// Decodes with libopus alone, at the complexity that `complexity` says for each frame.
+fn decoded_at(packets: &[Vec<u8>], complexity: impl Fn(usize) -> u8) -> Vec<Frame> {
+    let mut decoder = securecall_opus::Decoder::new().unwrap();
+    let decode = |(index, packet): (usize, &Vec<u8>)| {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        decoder.set_complexity(complexity(index)).unwrap();
+        decoder.decode(packet, &mut frame).unwrap();
+        frame
+    };
+    packets.iter().enumerate().map(decode).collect()
+}
+
+fn decoded_by(decoder: &mut Decoder, packets: &[Vec<u8>]) -> Vec<Frame> {
+    let decode = |packet: &Vec<u8>| {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        decoder.decode(packet, &mut frame).unwrap();
+        frame
+    };
+    packets.iter().map(decode).collect()
+}
+
+#[test]
+fn a_voice_with_copies_beside_it_has_the_larger_network_and_one_without_has_not() {
+    let speech = speech();
+    let clean = [speech.clone(), speech.clone()].concat();
+    let clean = encoded(&clean, settings(78, 0, 0));
+    let copied = encoded(&speech, settings(78, 10, 0));
+    let has_copy = |packet: &Vec<u8>| packet::has_fec(packet);
+    let first = copied.iter().position(has_copy).unwrap();
+    let last = copied.iter().rposition(has_copy).unwrap();
+    assert!(copied.iter().skip(first).any(|packet| !has_copy(packet)));
+    assert!(clean.len() > 300 && !clean.iter().any(has_copy));
+
+    let mut decoder = Decoder::new().unwrap();
+    assert!(decoded_by(&mut decoder, &clean) == decoded_at(&clean, |_| 6));
+    decoder.reset().unwrap();
+    // On with the first copy, through all pauses, and off 5 s after the last.
+    let both = [copied, clean].concat();
+    let with_copies = first..=last + 249;
+    let complexity = |index| if with_copies.contains(&index) { 7 } else { 6 };
+    assert!(decoded_by(&mut decoder, &both) == decoded_at(&both, complexity));
+    decoder.set_effort(Effort::Medium).unwrap();
+    decoder.reset().unwrap();
+    assert!(decoded_by(&mut decoder, &both) == decoded_at(&both, |_| 5));
+}
+
+#[test]
+fn going_over_to_the_other_network_is_not_to_be_heard() {
+    let packets = encoded(&speech(), settings(78, 10, 0));
+    // The sharpest bend between two frames.
+    let bend = |complexity: &dyn Fn(usize) -> u8| {
+        let samples = decoded_at(&packets, complexity).concat();
+        let at_seams = samples
+            .windows(3)
+            .enumerate()
+            .filter(|(at, _)| (FRAME_SAMPLES - 2..FRAME_SAMPLES).contains(&(at % FRAME_SAMPLES)));
+        let bends = at_seams.map(|(_, it)| (it[0] - 2.0 * it[1] + it[2]).abs());
+        bends.fold(0.0, f32::max)
+    };
+    let steady = f32::max(bend(&|_| 6), bend(&|_| 7));
+    for every in [5, 7, 9] {
+        let seams = bend(&|index| if index / every % 2 == 0 { 6 } else { 7 });
+        assert!(seams < 1.5 * steady, "{every}: {seams}, {steady} before");
+    }
+}
