@@ -3,16 +3,20 @@ use securecall_opus::{OpusError, Redundancy, packet};
 use super::{CodecError, Effort, MAX_FRAMES_BACK, MAX_PACKET_BYTES};
 use crate::audio::{FRAME_SAMPLES, TICK_SAMPLES};
 
-/// A voice is one with copies until so many frames in a row had none (5 s): frames that libopus takes for a pause never have one.
-const WITHOUT_COPIES: u16 = 250;
+/// From this share of missing frames on the larger network is worth its time, until it is below the other.
+const MUCH_IS_MISSING: f32 = 0.07;
+const LITTLE_IS_MISSING: f32 = 0.045;
+/// Weight of one frame in that share: five seconds.
+const FRAME_WEIGHT: f32 = 1.0 / 250.0;
 
 /// Decodes, conceals, and restores lost frames from a later one.
 #[derive(Debug)]
 pub struct Decoder {
     decoder: securecall_opus::Decoder,
     effort: Effort,
-    /// So many frames more without a copy, and the voice is one without.
-    with_copies_for: u16,
+    /// The share of frames that did not come, smoothed.
+    missing: f32,
+    much_is_missing: bool,
     /// Those of the packet that frames were last restored from, processed: a run of frames comes out of one packet.
     copies: Copies,
     /// Those of the packet that was last asked about: new packets come while a run is being restored.
@@ -30,7 +34,8 @@ impl Decoder {
         let mut decoder = Self {
             decoder,
             effort: Effort::default(),
-            with_copies_for: 0,
+            missing: 0.0,
+            much_is_missing: false,
             copies: Copies::new().map_err(CodecError::setup)?,
             asked: Copies::new().map_err(CodecError::setup)?,
         };
@@ -49,24 +54,23 @@ impl Decoder {
     }
 
     fn apply_effort(&mut self) -> Result<(), OpusError> {
-        self.decoder.set_complexity(if self.with_copies_for > 0 {
-            self.effort.decoder_complexity_with_copies()
-        } else {
-            self.effort.decoder_complexity()
-        })
+        let complexity = self.effort.decoder_complexity(self.much_is_missing);
+        self.decoder.set_complexity(complexity)
     }
 
-    /// Hears whether this frame of the voice shares its bytes with a copy of an earlier one.
-    fn note_copies(&mut self, payload: &[u8]) -> Result<(), OpusError> {
-        let before = self.with_copies_for;
-        self.with_copies_for = if packet::has_fec(payload) {
-            WITHOUT_COPIES
-        } else {
-            before.saturating_sub(1)
+    /// Takes in whether audio is there that lasts so many frames.
+    fn note(&mut self, is_missing: bool, frames: f32) -> Result<(), OpusError> {
+        let now = f32::from(u8::from(is_missing));
+        self.missing += (now - self.missing) * FRAME_WEIGHT * frames;
+        let limit = match self.much_is_missing {
+            true => LITTLE_IS_MISSING,
+            false => MUCH_IS_MISSING,
         };
-        if (before > 0) == (self.with_copies_for > 0) {
+        let much_is_missing = self.missing >= limit;
+        if much_is_missing == self.much_is_missing {
             return Ok(());
         }
+        self.much_is_missing = much_is_missing;
         self.apply_effort()
     }
 
@@ -80,7 +84,7 @@ impl Decoder {
         payload: &[u8],
         out: &mut [f32; FRAME_SAMPLES],
     ) -> Result<(), CodecError> {
-        let noted = self.note_copies(payload);
+        let noted = self.note(false, 1.0);
         let decoded = noted.and_then(|()| self.decoder.decode(payload, out));
         whole(decoded, out)
     }
@@ -105,6 +109,7 @@ impl Decoder {
         out: &mut [f32; FRAME_SAMPLES],
     ) -> Result<(), CodecError> {
         self.copies.read(later);
+        self.note(true, 1.0).map_err(CodecError::setup)?;
         let recovered = if frames_back == 1 && self.copies.fec {
             // Nearer to what was said than what DRED has of it.
             self.decoder.decode_fec(later, out)
@@ -126,7 +131,8 @@ impl Decoder {
     ///
     /// [`CodecError::Malformed`] when libopus cannot conceal.
     pub fn conceal(&mut self, out: &mut [f32; TICK_SAMPLES]) -> Result<(), CodecError> {
-        let concealed = self.decoder.conceal(out);
+        let noted = self.note(true, 0.5);
+        let concealed = noted.and_then(|()| self.decoder.conceal(out));
         whole(concealed, out)
     }
 
@@ -136,7 +142,8 @@ impl Decoder {
     ///
     /// [`CodecError::Setup`].
     pub fn reset(&mut self) -> Result<(), CodecError> {
-        self.with_copies_for = 0;
+        self.missing = 0.0;
+        self.much_is_missing = false;
         let reset = self.decoder.reset().and_then(|()| self.apply_effort());
         reset.map_err(CodecError::setup)
     }
@@ -198,5 +205,75 @@ impl Copies {
         } else {
             0
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{encoded, settings, speech};
+    use super::*;
+
+    /// Decodes while so many frames of a hundred are missing, evenly, and are restored or made up. Gives for how many the larger
+    /// network was there. All is what libopus makes of it at that complexity.
+    fn larger_for(
+        decoder: &mut Decoder,
+        plain: &mut securecall_opus::Decoder,
+        percent: usize,
+        packets: &[Vec<u8>],
+    ) -> usize {
+        let (mut ours, mut theirs) = ([0.0; FRAME_SAMPLES], [0.0; FRAME_SAMPLES]);
+        let mut larger = 0;
+        for (index, packet) in packets.iter().enumerate() {
+            let is_missing = index * percent % 100 >= 100 - percent;
+            let is_copied = decoder.reaches_back(packet) == 1;
+            match (is_missing, is_copied) {
+                (false, _) => decoder.decode(packet, &mut ours).unwrap(),
+                (true, true) => decoder.recover(packet, 1, &mut ours).unwrap(),
+                (true, false) => {
+                    for tick in ours.as_chunks_mut::<TICK_SAMPLES>().0 {
+                        decoder.conceal(tick).unwrap();
+                    }
+                }
+            }
+            let complexity = if decoder.much_is_missing { 7 } else { 6 };
+            plain.set_complexity(complexity).unwrap();
+            match (is_missing, is_copied) {
+                (false, _) => plain.decode(packet, &mut theirs).map(|_| ()).unwrap(),
+                (true, true) => plain.decode_fec(packet, &mut theirs).map(|_| ()).unwrap(),
+                (true, false) => {
+                    for tick in theirs.as_chunks_mut::<TICK_SAMPLES>().0 {
+                        plain.conceal(tick).unwrap();
+                    }
+                }
+            }
+            assert!(ours == theirs, "frame {index}, {percent} %");
+            larger += usize::from(decoder.much_is_missing);
+        }
+        larger
+    }
+
+    #[test]
+    fn where_much_is_missing_the_larger_network_decodes_until_hardly_anything_is() {
+        let packets = encoded(&speech().repeat(4)[..1500], settings(78, 10, 0));
+        let mut decoder = Decoder::new().unwrap();
+        let mut plain = securecall_opus::Decoder::new().unwrap();
+        let mut larger =
+            |decoder: &mut Decoder, percent| larger_for(decoder, &mut plain, percent, &packets);
+        assert_eq!(larger(&mut decoder, 5), 0);
+        // It takes some seconds until so much is known to be missing, and until it is known not to be.
+        let frames = larger(&mut decoder, 10);
+        assert!((1000..1450).contains(&frames), "{frames}");
+        assert_eq!(larger(&mut decoder, 6), 1500);
+        let frames = larger(&mut decoder, 3);
+        assert!((50..500).contains(&frames), "{frames}");
+        larger(&mut decoder, 10);
+        // What begins anew is like new.
+        decoder.reset().unwrap();
+        let (mut ours, mut theirs) = ([0.0; FRAME_SAMPLES], [0.0; FRAME_SAMPLES]);
+        plain.reset().unwrap();
+        plain.set_complexity(6).unwrap();
+        decoder.decode(&packets[0], &mut ours).unwrap();
+        plain.decode(&packets[0], &mut theirs).unwrap();
+        assert!(ours == theirs);
     }
 }

@@ -4,7 +4,7 @@ use securecall_quality::{read_wav, stoi};
 use super::*;
 use crate::audio::{SAMPLE_RATE, TICK_SAMPLES};
 
-type Frame = [f32; FRAME_SAMPLES];
+pub(super) type Frame = [f32; FRAME_SAMPLES];
 
 /// A buzz with formants of no vowel, softly interrupted.
 fn buzz(index: usize) -> Frame {
@@ -48,14 +48,18 @@ fn square(index: usize) -> Frame {
 }
 
 /// Some seconds of a voice that reads.
-fn speech() -> Vec<Frame> {
+pub(super) fn speech() -> Vec<Frame> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/speech/b.wav");
     let samples = read_wav(path).unwrap();
     let frames = samples.chunks_exact(FRAME_SAMPLES);
     frames.map(|frame| frame.try_into().unwrap()).collect()
 }
 
-fn settings(frame_bytes: usize, expected_loss_percent: u8, dred_frames: u8) -> EncoderSettings {
+pub(super) fn settings(
+    frame_bytes: usize,
+    expected_loss_percent: u8,
+    dred_frames: u8,
+) -> EncoderSettings {
     EncoderSettings {
         frame_bytes,
         expected_loss_percent,
@@ -64,7 +68,7 @@ fn settings(frame_bytes: usize, expected_loss_percent: u8, dred_frames: u8) -> E
     }
 }
 
-fn encoded(frames: &[Frame], settings: EncoderSettings) -> Vec<Vec<u8>> {
+pub(super) fn encoded(frames: &[Frame], settings: EncoderSettings) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new().unwrap();
     encoder.configure(settings).unwrap();
     frames
@@ -378,40 +382,6 @@ fn decoded_at(packets: &[Vec<u8>], complexity: impl Fn(usize) -> u8) -> Vec<Fram
         frame
     };
     packets.iter().enumerate().map(decode).collect()
-}
-
-fn decoded_by(decoder: &mut Decoder, packets: &[Vec<u8>]) -> Vec<Frame> {
-    let decode = |packet: &Vec<u8>| {
-        let mut frame = [0.0; FRAME_SAMPLES];
-        decoder.decode(packet, &mut frame).unwrap();
-        frame
-    };
-    packets.iter().map(decode).collect()
-}
-
-#[test]
-fn a_voice_with_copies_beside_it_has_the_larger_network_and_one_without_has_not() {
-    let speech = speech();
-    let clean = [speech.clone(), speech.clone()].concat();
-    let clean = encoded(&clean, settings(78, 0, 0));
-    let copied = encoded(&speech, settings(78, 10, 0));
-    let has_copy = |packet: &Vec<u8>| packet::has_fec(packet);
-    let first = copied.iter().position(has_copy).unwrap();
-    let last = copied.iter().rposition(has_copy).unwrap();
-    assert!(copied.iter().skip(first).any(|packet| !has_copy(packet)));
-    assert!(clean.len() > 300 && !clean.iter().any(has_copy));
-
-    let mut decoder = Decoder::new().unwrap();
-    assert!(decoded_by(&mut decoder, &clean) == decoded_at(&clean, |_| 6));
-    decoder.reset().unwrap();
-    // On with the first copy, through all pauses, and off 5 s after the last.
-    let both = [copied, clean].concat();
-    let with_copies = first..=last + 249;
-    let complexity = |index| if with_copies.contains(&index) { 7 } else { 6 };
-    assert!(decoded_by(&mut decoder, &both) == decoded_at(&both, complexity));
-    decoder.set_effort(Effort::Medium).unwrap();
-    decoder.reset().unwrap();
-    assert!(decoded_by(&mut decoder, &both) == decoded_at(&both, |_| 5));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl PacketDecoder {
     }
 
     pub(super) fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
-        let complexity = effort.decoder_complexity();
+        let complexity = effort.decoder_complexity(false);
         let set = self.opus.set_complexity(complexity);
         set.map_err(CodecError::setup)
     }
