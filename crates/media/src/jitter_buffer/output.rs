@@ -13,6 +13,11 @@ const FADE_FROM: usize = 6 * TICK_SAMPLES;
 pub(super) const FADE_TO: usize = 16 * TICK_SAMPLES;
 /// A seam is a fade over 5 ms.
 const SEAM: usize = 240;
+/// The decoder may step from what it made up to what it decodes. Its resampler has the step within 1 ms …
+const STEP_WITHIN: usize = 48;
+/// … and it is so many times as steep as anything within 2.5 ms before and after.
+const STEP_RATIO: f32 = 1.4;
+const STEP_NEAR: usize = 120;
 
 /// The end of everything: samples for the speaker.
 #[derive(Debug)]
@@ -76,7 +81,8 @@ impl Output {
     pub(super) fn append(&mut self, samples: &[f32]) {
         let start = self.pending.len();
         self.pending.extend_from_slice(samples);
-        if std::mem::take(&mut self.seam) {
+        let seam = std::mem::take(&mut self.seam);
+        if seam || self.gap > 0 && steps(&self.history, samples) {
             self.continuation.begin(&self.history);
             self.fade_in(start);
         }
@@ -181,5 +187,66 @@ impl Output {
         let new = &new[new.len().saturating_sub(HISTORY)..];
         self.history.copy_within(new.len().., 0);
         self.history[HISTORY - new.len()..].copy_from_slice(new);
+    }
+}
+
+/// Whether the beginning of what comes is steeper than what was before it, and than what is behind it.
+fn steps(before: &[f32], after: &[f32]) -> bool {
+    let greatest = |samples: &[f32]| {
+        let steps = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+        steps.fold(0.0, f32::max)
+    };
+    let before = &before[before.len().saturating_sub(STEP_NEAR)..];
+    let Some((begin, after)) = after.split_at_checked(STEP_WITHIN) else {
+        return false;
+    };
+    let last = before.last().copied().unwrap_or_default();
+    let first = begin.first().copied().unwrap_or_default();
+    let step = greatest(begin).max((first - last).abs());
+    let near = greatest(before).max(greatest(&after[..after.len().min(STEP_NEAR)]));
+    step > STEP_RATIO * near
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(at: usize) -> f32 {
+        (at as f32 * 0.03).sin() * 0.2
+    }
+
+    #[test]
+    fn a_step_from_what_was_made_up_is_faded_away_and_nothing_else_is_touched() {
+        // After 20 samples the decoder is at what was sent.
+        let stepping = |i: usize| if i < 20 { tone(FRAME_SAMPLES + i) } else { 0.0 };
+        let silent: [f32; FRAME_SAMPLES] = std::array::from_fn(stepping);
+        let going_on: [f32; FRAME_SAMPLES] = std::array::from_fn(|i| tone(FRAME_SAMPLES + i));
+        for (made_up, after, faded) in [
+            (true, silent, true),
+            (true, going_on, false),
+            // What a voice does by itself is its own.
+            (false, silent, false),
+        ] {
+            let mut output = Output::new();
+            let before: [f32; FRAME_SAMPLES] = std::array::from_fn(tone);
+            if made_up {
+                for tick in before.as_chunks().0 {
+                    output.append_made_up(*tick, false);
+                }
+            } else {
+                output.append(&before);
+            }
+            output.append(&after);
+            let played = &output.pending[FRAME_SAMPLES..];
+            assert_eq!(played != after, faded);
+            if faded {
+                let all = output.pending[FRAME_SAMPLES - 1..].windows(2);
+                let steepest = all
+                    .map(|pair| (pair[1] - pair[0]).abs())
+                    .fold(0.0, f32::max);
+                assert!(steepest < 0.03, "{steepest}");
+            }
+            assert_eq!(played[SEAM..], after[SEAM..]);
+        }
     }
 }

@@ -119,7 +119,7 @@ fn seams_do_not_click() {
         end: 0.4,
     });
     // Of the vowel's, those are left that lie within what the decoder conceals and recovers; with no fades of ours it is 0.14, 0.17
-    // and 0.22.
+    // and 0.22, and where it is left to the decoder to end what it makes up, 0.08 and 0.13 of those with loss.
     for (name, conditions, of_vowel) in [
         (
             "random loss",
@@ -127,7 +127,7 @@ fn seams_do_not_click() {
                 loss: 0.15,
                 ..Conditions::default()
             },
-            0.13,
+            0.04,
         ),
         (
             "bursts",
@@ -135,7 +135,7 @@ fn seams_do_not_click() {
                 bursts,
                 ..Conditions::default()
             },
-            0.13,
+            0.06,
         ),
         (
             "jitter",
