@@ -34,13 +34,15 @@ pub(crate) use self::voice::{Condition, speech::RECORDINGS};
 const PAGE: &str = "docs/performance.md";
 
 /// Measures, prints the table, writes `target/bench.json`, and with `write` the table in the documentation.
-/// Calls are those of `program`; without one, of a release build. Voice is measured in these conditions, or in all.
+/// Calls are those of `program`; without one, of a release build. Voice is measured in these conditions, or in all, and recorded so
+/// many times in each.
 pub(crate) fn run(
     workspace: &Workspace,
     write: bool,
     only: Option<Part>,
     program: Option<&Path>,
     conditions: &[Condition],
+    recordings: u8,
 ) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
     if wanted(Part::Voice) {
@@ -95,7 +97,9 @@ pub(crate) fn run(
     if wanted(Part::Voice) {
         let program = program()?;
         let directory = empty_directory(workspace, "bench-voice")?;
-        sections.push(voice::measure(workspace, &program, conditions, &directory)?);
+        sections.push(voice::measure(
+            workspace, &program, conditions, recordings, &directory,
+        )?);
     }
     if wanted(Part::Relays) {
         let program = program()?;

@@ -102,6 +102,9 @@ enum Chore {
         /// Measure voice on these networks only
         #[arg(long, conflicts_with = "write")]
         network: Vec<bench::Condition>,
+        /// Hold so many calls on each of voice's networks, with other losses each time
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+        recordings: u8,
     },
     /// Check that imports point down only and that PURE crates are pure
     Layering,
@@ -159,7 +162,15 @@ fn run(chore: Chore) -> Result<()> {
             only,
             program,
             network,
-        } => bench::run(&workspace, write, only, program.as_deref(), &network),
+            recordings,
+        } => bench::run(
+            &workspace,
+            write,
+            only,
+            program.as_deref(),
+            &network,
+            recordings,
+        ),
         Chore::Layering => layering::check(&workspace),
         Chore::Mutants { arguments } => mutants::run(&workspace, &arguments),
         Chore::Setup => setup::everything(&workspace),

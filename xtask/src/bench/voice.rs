@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use self::chromium_call::Chromium;
 pub(crate) use self::condition::Condition;
-use self::row::Row;
+use self::row::{Outcome, Row};
 use self::speech::Speech;
 use super::table;
 use super::world::{Place, World};
@@ -57,11 +57,12 @@ struct Recording {
     samples: Vec<f32>,
 }
 
-/// Measures calls in these conditions; in all of them, if none is named.
+/// Measures calls in these conditions, or in all if none is named: so many recordings in each.
 pub(super) fn measure(
     workspace: &Workspace,
     program: &Path,
     conditions: &[Condition],
+    recordings: u8,
     directory: &Path,
 ) -> Result<table::Section> {
     let conditions = match conditions {
@@ -71,45 +72,89 @@ pub(super) fn measure(
     println!("making a network: two people of each program next to each other, and a homeserver");
     let speech = Speech::write(workspace, &directory.join("speech.wav"))?;
     let world = World::new(Place::Internet, program, directory)?;
-    let [ours, theirs, theirs_cbr] = PROGRAMS;
-    let mut as_it_comes = Chromium::start(theirs, "", &world, &speech, directory)?;
-    let mut same_rate = Chromium::start(theirs_cbr, SAME_RATE, &world, &speech, directory)?;
-    let mut rows = Vec::new();
-    for condition in conditions {
-        println!("{}: calls of {} s", condition.name(), speech.seconds());
-        let directories = PROGRAMS.map(|name| directory.join(condition.slug()).join(name));
-        for directory in &directories {
-            fs::create_dir_all(directory)?;
-        }
-        // At the same time, each on a link of its own: a machine that is busy for a while is so for all of them.
-        let calls = thread::scope(|scope| {
-            let browsers = [&mut as_it_comes, &mut same_rate]
-                .map(|chromium| scope.spawn(|| chromium.call(*condition, &speech)));
-            let own = own_call::hold(&world, *condition, &speech, &directories[0]);
-            let [one, other] =
-                browsers.map(|call| call.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            anyhow::Ok([
-                own.with_context(|| format!("no call of {ours}"))?,
-                one?,
-                other?,
-            ])
+    let [_, theirs, theirs_cbr] = PROGRAMS;
+    let mut bench = Bench {
+        chromium: [
+            Chromium::start(theirs, "", &world, &speech, directory)?,
+            Chromium::start(theirs_cbr, SAME_RATE, &world, &speech, directory)?,
+        ],
+        world,
+        speech,
+        directory,
+    };
+    let rows = conditions
+        .iter()
+        .map(|condition| {
+            let row = bench.row(*condition, recordings);
+            row.with_context(|| condition.name())
         })
-        .with_context(|| condition.name())?;
-        let outcomes =
-            judgement::judge(&calls, &speech, &directories).with_context(|| condition.name())?;
-        let row = Row {
-            condition: *condition,
-            outcomes,
-        };
-        println!("{}", row.in_columns());
-        rows.push(row);
-    }
+        .collect::<Result<Vec<_>>>()?;
     Ok(table::Section {
         marks: &MARKS,
         figures: row::figures(&rows)?,
-        details: row::details(&rows),
+        details: row::details(&rows, recordings),
         details_in_columns: row::details_in_columns(&rows),
     })
+}
+
+/// All that hold calls, and what they say.
+struct Bench<'a> {
+    world: World,
+    chromium: [Chromium; 2],
+    speech: Speech,
+    directory: &'a Path,
+}
+
+impl Bench<'_> {
+    fn row(&mut self, condition: Condition, recordings: u8) -> Result<Row> {
+        let mut recorded = Vec::new();
+        for recording in 0..recordings {
+            println!(
+                "{}, {} of {recordings}: calls of {} s",
+                condition.name(),
+                recording + 1,
+                self.speech.seconds()
+            );
+            let outcomes = self.record(condition, recording)?;
+            let row = Row {
+                condition,
+                outcomes,
+            };
+            println!("{}", row.in_columns());
+            recorded.push(outcomes);
+        }
+        Row::of(condition, &recorded)
+    }
+
+    /// Holds a call of each program, and judges it.
+    fn record(&mut self, condition: Condition, recording: u8) -> Result<[Outcome; PROGRAMS.len()]> {
+        let of_recording = self
+            .directory
+            .join(condition.slug())
+            .join(format!("{}", recording + 1));
+        let directories = PROGRAMS.map(|name| of_recording.join(name));
+        for directory in &directories {
+            fs::create_dir_all(directory)?;
+        }
+        let impairment = condition.impairment(recording);
+        let (world, speech) = (&self.world, &self.speech);
+        // At the same time, each on a link of its own: a machine that is busy for a while is so for all of them.
+        let calls = thread::scope(|scope| {
+            let browsers = self
+                .chromium
+                .each_mut()
+                .map(|chromium| scope.spawn(|| chromium.call(impairment, speech)));
+            let own = own_call::hold(world, impairment, speech, &directories[0]);
+            let [one, other] =
+                browsers.map(|call| call.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            anyhow::Ok([
+                own.with_context(|| format!("no call of {}", PROGRAMS[0]))?,
+                one?,
+                other?,
+            ])
+        })?;
+        judgement::judge(&calls, speech, &directories)
+    }
 }
 
 /// Waits until so long after a moment, unless somebody interrupts.

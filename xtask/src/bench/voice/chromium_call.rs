@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use securecall_interop::network::Link;
+use securecall_interop::network::{Impairment, Link};
 use securecall_quality::{SAMPLE_RATE, resample};
 use serde_json::{Value, json};
 
-use super::condition::Condition;
 use super::speech::Speech;
 use super::{COUNTED, Call, Direction, Recording, wait_until};
 use crate::bench::chromium::browser::{self, Browser};
@@ -62,12 +61,12 @@ impl Chromium {
     }
 
     /// Holds a call in which all of the speech is said by both.
-    pub(super) fn call(&mut self, condition: Condition, speech: &Speech) -> Result<Call> {
-        let call = self.hold(condition, speech);
+    pub(super) fn call(&mut self, impairment: Impairment, speech: &Speech) -> Result<Call> {
+        let call = self.hold(impairment, speech);
         call.with_context(|| format!("no call of {}", self.name))
     }
 
-    fn hold(&self, condition: Condition, speech: &Speech) -> Result<Call> {
+    fn hold(&self, impairment: Impairment, speech: &Speech) -> Result<Call> {
         let prepare = json!({
             "configuration": {"iceServers": []},
             "codec": self.codec,
@@ -75,7 +74,7 @@ impl Chromium {
         });
         browser::call(&self.signaling, &prepare)?;
         let connected = Instant::now();
-        self.link.impair_udp(Some(condition.impairment()))?;
+        self.link.impair_udp(Some(impairment))?;
         let [from, to] = COUNTED;
         wait_until(connected, from)?;
         let counting = ProcessorTime::begin(self.browsers.each_ref().map(Browser::id));

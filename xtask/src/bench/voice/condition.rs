@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use securecall_interop::network::{Delay, Impairment, Outages};
 
-/// The same for all programs. Of packets in the same order the same ones are lost.
+/// Of the first recording; the next ones have the next seeds. The same for all programs: of packets in the same order the same ones
+/// are lost.
 const SEED: u64 = 11;
 
 /// A row of the table.
@@ -74,8 +75,8 @@ impl Condition {
         !matches!(self, Self::Clear | Self::Jitter40 | Self::Jitter100)
     }
 
-    /// What happens to each packet of UDP.
-    pub(super) fn impairment(self) -> Impairment {
+    /// What happens to each packet of UDP in this recording, counted from 0.
+    pub(super) fn impairment(self, recording: u8) -> Impairment {
         let loss = match self {
             Self::Loss5 => 0.05,
             Self::Loss10 => 0.1,
@@ -99,7 +100,7 @@ impl Condition {
             },
             loss,
             outages,
-            seed: SEED,
+            seed: SEED + u64::from(recording),
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use securecall_interop::{SpeechPair, SpeechScores, speech_scores};
 use securecall_quality::{Comparison, SAMPLE_RATE, align, resample, write_wav_at};
 
-use super::row::Outcome;
+use super::row::{Outcome, mean};
 use super::speech::Speech;
 use super::{Call, Direction};
 use crate::bench::figure::median;
@@ -108,11 +108,6 @@ fn outcome(call: &Call, judged: &[Judged], scores: &[SpeechScores]) -> Result<Ou
         gap_ms: middle(|judged| judged.comparison.longest_gap_ms)?,
         processor: caller.max(callee),
     })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a handful of values")]
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The delay of this stretch of what was said, in samples: the median of those found in it.

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use securecall_interop::network::{Link, NetworkError};
+use securecall_interop::network::{Impairment, Link, NetworkError};
 use securecall_quality::read_wav;
 
-use super::condition::Condition;
 use super::speech::Speech;
 use super::{COUNTED, Call, Direction, Recording};
 use crate::bench::resources::Meter;
@@ -18,7 +17,7 @@ use crate::call::record::{Record, Side};
 /// Holds one between the two people of the world; what is left of it is in the directory.
 pub(super) fn hold(
     world: &World,
-    condition: Condition,
+    impairment: Impairment,
     speech: &Speech,
     directory: &Path,
 ) -> Result<Call> {
@@ -30,7 +29,7 @@ pub(super) fn hold(
     link.impair_udp(None)?;
     let mut watcher = Watcher {
         link: &link,
-        condition,
+        impairment,
         impaired: None,
         meter: Meter::new(COUNTED),
     };
@@ -77,7 +76,7 @@ fn direction(
 /// Makes the link as it is to be once the call is connected, and counts processor time.
 struct Watcher<'a> {
     link: &'a Link,
-    condition: Condition,
+    impairment: Impairment,
     impaired: Option<Result<(), NetworkError>>,
     meter: Meter,
 }
@@ -86,7 +85,7 @@ impl Observer for Watcher<'_> {
     fn event(&mut self, record: &Record) {
         self.meter.event(record);
         if self.impaired.is_none() && record.name() == "connected" {
-            self.impaired = Some(self.link.impair_udp(Some(self.condition.impairment())));
+            self.impaired = Some(self.link.impair_udp(Some(self.impairment)));
         }
     }
 

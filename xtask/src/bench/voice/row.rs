@@ -29,6 +29,28 @@ pub(super) struct Outcome {
     pub(super) processor: f64,
 }
 
+impl Outcome {
+    /// Of several recordings: the mean of the scores, the median of the rest.
+    fn of(recordings: &[Self]) -> Result<Self> {
+        let all = |(_, value): Measure| recordings.iter().map(value).collect::<Vec<f64>>();
+        let middle = |measure| median(&all(measure)).context("nothing was recorded");
+        Ok(Self {
+            stoi: middle(STOI)?,
+            pesq: mean(&all(PESQ)),
+            plcmos: mean(&all(PLCMOS)),
+            delay_ms: middle(DELAY)?,
+            gap_ms: middle(GAP)?,
+            processor: middle(PROCESSOR)?,
+        })
+    }
+}
+
+/// The mean; of nothing it is none.
+#[expect(clippy::cast_precision_loss, reason = "a handful of values")]
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
 /// Calls in one condition: ours, Chromium's as it comes, and Chromium's at our bit rate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
@@ -64,11 +86,15 @@ pub(super) fn figures(rows: &[Row]) -> Result<Vec<Figure>> {
 }
 
 /// The rows, as a table.
-pub(super) fn details(rows: &[Row]) -> String {
+pub(super) fn details(rows: &[Row], recordings: u8) -> String {
     let border = "| --- ".repeat(COLUMNS.matches('|').count() - 1);
     let rows: String = rows.iter().map(Row::markdown).collect();
+    let recordings = match recordings {
+        1 => "one recording".to_owned(),
+        several => format!("{several} recordings"),
+    };
     format!(
-        "Each: SecureCall / Chromium as it comes / Chromium at 32 kbit/s CBR.\n\n{COLUMNS}\n{border}|\n{rows}"
+        "Each: SecureCall / Chromium as it comes / Chromium at 32 kbit/s CBR; {recordings} of each network.\n\n{COLUMNS}\n{border}|\n{rows}"
     )
 }
 
@@ -79,6 +105,18 @@ pub(super) fn details_in_columns(rows: &[Row]) -> String {
 }
 
 impl Row {
+    /// Out of what each program's calls gave in each recording.
+    pub(super) fn of(condition: Condition, recordings: &[[Outcome; 3]]) -> Result<Self> {
+        let program = |index: usize| {
+            let of_one: Vec<Outcome> = recordings.iter().map(|all| all[index]).collect();
+            Outcome::of(&of_one)
+        };
+        Ok(Self {
+            condition,
+            outcomes: [program(0)?, program(1)?, program(2)?],
+        })
+    }
+
     fn figures(&self) -> Vec<Figure> {
         let hard = matches!(self.condition, Condition::Loss20 | Condition::Bursts);
         let pesq = if hard { HARD_PESQ_SHARE } else { 1.0 };
@@ -194,12 +232,38 @@ mod tests {
     }
 
     #[test]
+    fn several_recordings_have_the_mean_of_scores_and_the_median_of_the_rest() {
+        let recordings: Vec<Outcome> = [1.0, 2.0, 6.0]
+            .map(|value| Outcome {
+                stoi: value,
+                pesq: value,
+                plcmos: value,
+                delay_ms: value,
+                gap_ms: value,
+                processor: value,
+            })
+            .to_vec();
+        let Outcome {
+            stoi,
+            pesq,
+            plcmos,
+            delay_ms,
+            gap_ms,
+            processor,
+        } = Outcome::of(&recordings).unwrap();
+        assert_eq!([pesq, plcmos], [3.0; 2]);
+        assert_eq!([stoi, delay_ms, gap_ms, processor], [2.0; 4]);
+        assert!(Outcome::of(&[]).is_err());
+    }
+
+    #[test]
     fn a_row_shows_all_programs() {
         assert_eq!(
             row(Condition::Loss20).markdown(),
             "| 20 % loss | 0.945 / 0.900 / 0.810 | 2.10 / 2.00 / 1.80 | 3.78 / 3.60 / 3.24 | 56 / 56 / 56 | 60 / 60 / 60 | 3.0 / 3.0 / 3.0 |\n"
         );
-        let details = details(&[row(Condition::Clear)]);
+        let details = details(&[row(Condition::Clear)], 3);
+        assert!(details.contains("CBR; 3 recordings of each network"));
         assert!(
             details.contains("|\n| --- | --- | --- | --- | --- | --- | --- |\n| clear |"),
             "{details}"
