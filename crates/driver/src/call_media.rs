@@ -34,6 +34,7 @@ use crate::network_watch::NetworkState;
 use crate::peer_connection::overcome;
 use crate::peer_connection::voice::SendEpoch;
 use crate::queue::{Receiver, Sender, queue};
+use crate::voice_thread;
 
 /// What a call's connection is made of.
 pub(crate) struct LegSettings {
@@ -68,7 +69,7 @@ impl CallMedia {
             levels,
             muted: false,
         };
-        tokio::spawn(task.run(receiver));
+        voice_thread::spawn(task.run(receiver));
         Self { call, orders }
     }
 

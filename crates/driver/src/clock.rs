@@ -1,7 +1,9 @@
 //! The one place that reads the clock, and that waits for it.
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 use std::pin::Pin;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 use tokio::time::Sleep;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -39,18 +41,104 @@ pub async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// Waits for deadlines one after the other, where many come each second.
-///
-/// A timer of tokio that is due before all others that it knows wakes tokio's reactor, also where that is about to look at its timers
-/// anyway: two system calls and a wake-up for nothing. So the moment that is known to follow a deadline has a timer of its own by
-/// the time that the deadline comes.
-#[derive(Default)]
+/// Waits for deadlines one after the other, where many come each second and a millisecond counts.
+#[derive(Debug, Default)]
 pub(crate) struct Alarm {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    timer: Option<precise::Timer>,
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     timers: Option<[Pin<Box<Sleep>>; 2]>,
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 impl Alarm {
     /// Waits for a deadline; for ever where there is none. `then` is when the next one will be, as far as is known.
+    pub(crate) async fn sleep_until(&mut self, deadline: Option<Instant>, _then: Option<Instant>) {
+        let Some(deadline) = deadline else {
+            return std::future::pending().await;
+        };
+        if self.timer.is_none() {
+            self.timer = precise::Timer::new().ok();
+        }
+        let waited = match &mut self.timer {
+            Some(timer) => timer.sleep_until(deadline).await,
+            None => Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        if waited.is_err() {
+            // The system has no descriptor left: a millisecond late is better than never.
+            sleep_until(Some(deadline)).await;
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod precise {
+    //! A timer of the system. Those of tokio go off on the next full millisecond of its own clock: half a millisecond late on average,
+    //! which each packet of a call would leave later.
+
+    use std::io;
+    use std::os::fd::OwnedFd;
+
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::io::{Interest, unix::AsyncFd};
+    use web_time::Instant;
+
+    use super::now;
+
+    #[derive(Debug)]
+    pub(super) struct Timer {
+        fd: AsyncFd<OwnedFd>,
+        /// What it is set to.
+        deadline: Option<Instant>,
+    }
+
+    impl Timer {
+        #[expect(
+            unsafe_code,
+            reason = "tokio asks for a promise that the descriptor stays open"
+        )]
+        pub(super) fn new() -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            // SAFETY: the descriptor is owned from here on, and open until it is dropped.
+            let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+            Ok(Self {
+                fd: registered.map_err(|error| error.into_parts().1)?,
+                deadline: None,
+            })
+        }
+
+        pub(super) async fn sleep_until(&mut self, deadline: Instant) -> io::Result<()> {
+            loop {
+                let left = deadline.saturating_duration_since(now());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                if self.deadline != Some(deadline) {
+                    let once = Itimerspec {
+                        it_interval: Timespec::default(),
+                        it_value: left.try_into().map_err(io::Error::other)?,
+                    };
+                    timerfd_settime(&self.fd, TimerfdTimerFlags::empty(), &once)?;
+                    self.deadline = Some(deadline);
+                }
+                // Also for a deadline of before; nothing is read, as each time that it goes off is told.
+                self.fd.readable().await?.clear_ready();
+            }
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl Alarm {
+    /// Waits for a deadline; for ever where there is none. `then` is when the next one will be, as far as is known.
+    ///
+    /// A timer of tokio that is due before all others that it knows wakes tokio's reactor, also where that is about to look at its
+    /// timers anyway: two system calls and a wake-up for nothing. So the moment that is known to follow a deadline has a timer of its
+    /// own by the time that the deadline comes.
     pub(crate) async fn sleep_until(&mut self, deadline: Option<Instant>, then: Option<Instant>) {
         let Some(deadline) = deadline else {
             return std::future::pending().await;
@@ -68,6 +156,7 @@ impl Alarm {
     }
 }
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn set(timer: &mut Pin<Box<Sleep>>, at: Instant) {
     let at = at.into();
     if timer.deadline() != at {

@@ -10,7 +10,7 @@
 //!   └──────┬───────────────────────────────┬──────┘
 //!   requests ↓   ↑ signals      orders ↓   ↑ media events
 //!   ┌──────────────────┐   ┌──────────────────────┐
-//!   │ matrix::Account  │   │ call_media           │  one task a conversation
+//!   │ matrix::Account  │   │ call_media           │  a thread a conversation
 //!   └──────────────────┘   └──┬────────────────┬──┘
 //!                      peer_connection    audio_engine
 //!               transport, sockets, keys    microphone, speaker, encoder
@@ -41,6 +41,7 @@ mod queue;
 mod replay_memory;
 mod server_keeper;
 mod udp;
+mod voice_thread;
 
 pub use client::{
     Client, Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder, StartError,

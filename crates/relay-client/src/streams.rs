@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use securecall_relay::{StreamId, StreamTarget, Urgency};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -19,6 +20,8 @@ const MAX_NEWS: usize = 64;
 /// The streams of one call. When this is dropped, they are closed.
 #[derive(Debug)]
 pub struct Streams {
+    /// What streams run in: whoever orders them may have ticks to keep.
+    runtime: Handle,
     trust: Option<TlsTrust>,
     open: BTreeMap<StreamId, Open>,
     news: mpsc::Receiver<StreamNews>,
@@ -37,10 +40,16 @@ struct Open {
 }
 
 impl Streams {
-    /// No stream yet. Without anybody to trust, no stream with TLS can be opened.
+    /// No stream yet. Without anybody to trust, no stream with TLS can be opened. Streams live in the runtime in which this is made,
+    /// whoever opens them.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn new(trust: Option<TlsTrust>) -> Self {
         let (tell, news) = mpsc::channel(MAX_NEWS);
         Self {
+            runtime: Handle::current(),
             trust,
             open: BTreeMap::new(),
             news,
@@ -61,7 +70,7 @@ impl Streams {
             self.tell.clone(),
         );
         // It ends when the stream is closed by either side, or cannot be opened in time.
-        let task = tokio::spawn(work).abort_handle();
+        let task = self.runtime.spawn(work).abort_handle();
         let open = Open {
             outbox,
             to,

@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use securecall_relay::{
     Hop, HopProof, HopRole, TunnelFailure, TunnelFailureKind, TunnelId, TunnelOrder, TunnelPath,
 };
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use self::flow_sender::FlowSender;
@@ -50,6 +51,8 @@ const MAX_CAPSULES: usize = 64;
 /// The tunnels of one call. When this is dropped, they are closed.
 #[derive(Debug)]
 pub struct Tunnels {
+    /// What tunnels run in: whoever orders them may have ticks to keep.
+    runtime: Handle,
     trust: Option<TlsTrust>,
     private: bool,
     open: BTreeMap<TunnelId, Open>,
@@ -85,9 +88,15 @@ impl EntryKey {
 }
 
 impl Tunnels {
-    /// No tunnel yet. Without anybody to trust, relays can prove themselves by their keys only.
+    /// No tunnel yet. Without anybody to trust, relays can prove themselves by their keys only. Tunnels live in the runtime in which
+    /// this is made, whoever opens them.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub fn new(trust: Option<TlsTrust>) -> Self {
         Self {
+            runtime: Handle::current(),
             trust,
             private: false,
             open: BTreeMap::new(),
@@ -122,6 +131,8 @@ impl Tunnels {
     }
 
     fn open(&mut self, id: TunnelId, path: TunnelPath) {
+        let runtime = self.runtime.clone();
+        let _entered = runtime.enter();
         let outer = match self.outer_to(&path.entry) {
             Ok(outer) => outer,
             Err(error) => {
@@ -184,6 +195,7 @@ impl Tunnels {
 
     /// This machine has these addresses no longer. Tunnels that have left from there leave from elsewhere and live on.
     pub fn addresses_gone(&mut self, gone: &[IpAddr]) {
+        let _entered = self.runtime.enter();
         for outer in self.outers() {
             outer.addresses_gone(gone);
         }
@@ -192,6 +204,7 @@ impl Tunnels {
     /// Packets leave another way than before, where `source_towards` says from which address those to somewhere do; `None` while there
     /// is no way there. Tunnels leave that way from now on and live on. While there is none, no relay counts as silent.
     pub fn routes_changed(&mut self, source_towards: impl Fn(SocketAddr) -> Option<IpAddr>) {
+        let _entered = self.runtime.enter();
         for outer in self.outers() {
             outer.routes_changed(&source_towards);
         }

@@ -11,6 +11,22 @@ use tokio::net::{TcpListener, TcpSocket};
 const PACKET: usize = 1000;
 
 #[tokio::test]
+async fn a_stream_lives_where_all_of_them_were_made_whoever_orders_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = StreamTarget {
+        address: listener.local_addr().unwrap(),
+        tls_name: None,
+    };
+    let mut streams = Streams::new(None);
+    // A thread that has no runtime.
+    std::thread::scope(|scope| {
+        scope.spawn(|| streams.open(StreamId(0), target));
+    });
+    let _accepted = listener.accept().await.unwrap();
+    assert_eq!(streams.next().await.event(), StreamEvent::Opened);
+}
+
+#[tokio::test]
 async fn packets_that_waited_are_dropped_and_requests_are_not() {
     // A server that reads nothing at first and has little room.
     let socket = TcpSocket::new_v4().unwrap();

@@ -27,6 +27,25 @@ async fn a_tunnel_leads_through_two_relays_to_a_peer_and_back() {
 }
 
 #[tokio::test]
+async fn a_tunnel_lives_where_all_of_them_were_made_whoever_orders_it() {
+    let (entry, exit) = (TestRelay::start(), TestRelay::start());
+    let mut tunnels = Tunnels::new(None).in_laboratory();
+    // A thread without a runtime, and one whose runtime ends soon after.
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| open(&mut tunnels, ONE, entry.hop(), exit.hop()));
+    });
+    std::thread::scope(|scope| {
+        let ordered = async { open(&mut tunnels, OTHER, exit.hop(), entry.hop()) };
+        scope.spawn(move || runtime.block_on(ordered));
+    });
+    for tunnel in [ONE, OTHER] {
+        opened(&mut tunnels, tunnel).await;
+    }
+}
+
+#[tokio::test]
 async fn capsules_go_through_the_stream_in_order_and_none_is_lost() {
     let (entry, exit) = (TestRelay::start(), TestRelay::start());
     let mut tunnels = open_tunnel(entry.hop(), exit.hop()).await;
