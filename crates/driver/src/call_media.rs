@@ -124,8 +124,8 @@ pub(crate) const fn beside(command: &MediaCommand) -> Option<CallHandle> {
     }
 }
 
-/// Datagrams taken before a tick: twice as many as all peers together send in one, so that nobody on the network can keep ticks from
-/// their turn.
+/// Arrivals taken before a tick, each with a burst of what is behind it: twice as many as there are peers, and no more, so that nobody
+/// on the network can keep ticks from their turn.
 const MAX_BEFORE_A_TICK: usize = 2 * MAX_LEGS;
 
 struct Task {

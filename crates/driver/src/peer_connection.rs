@@ -52,7 +52,7 @@ const STATS_INTERVAL: Duration = Duration::from_secs(1);
 /// or not.
 const SILENCE: Duration = Duration::from_secs(1);
 /// Datagrams taken in one go before anything else has its turn.
-const DATAGRAM_BURST: usize = 32;
+pub(crate) const DATAGRAM_BURST: usize = 16;
 
 /// The connection to one peer.
 pub(crate) struct PeerConnection {

@@ -1,5 +1,6 @@
 //! Calls that share a conversation, as far as they need no network for it.
 
+mod arrivals;
 mod joined_voices;
 
 use securecall_audio_device::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
