@@ -15,35 +15,49 @@ const NICE: i32 = -11;
 
 /// Runs a task to its end on a thread of its own; among the others of the program, if the system has no thread for it.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    let task = Arc::new(Mutex::new(Some(task)));
-    let take = |task: &Mutex<Option<_>>| {
-        let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
-        task.take()
+    spawn_by(task, |run| {
+        let named = thread::Builder::new().name("voice".to_owned());
+        named.spawn(run).map(drop)
+    });
+}
+
+/// The same with a thread that `start` begins.
+fn spawn_by<T, S>(task: T, start: S)
+where
+    T: Future<Output = ()> + Send + 'static,
+    S: FnOnce(Box<dyn FnOnce() + Send>) -> io::Result<()>,
+{
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return spawn_among_others(task, &error),
     };
-    let taken = Arc::clone(&task);
-    let begun = start(move || take(&taken));
-    if let Err(error) = begun {
-        tracing::warn!(%error, "no thread for the voice alone");
-        if let Some(task) = take(&task) {
-            tokio::spawn(task);
+    // The thread has it, or who finds that there is none.
+    let here = Arc::new(Mutex::new(Some((runtime, task))));
+    let there = Arc::clone(&here);
+    let run = move || {
+        if let Some((runtime, task)) = take(&there) {
+            come_first();
+            runtime.block_on(task);
+            // A device that does not open keeps nobody here.
+            runtime.shutdown_background();
         }
+    };
+    if let Err(error) = start(Box::new(run))
+        && let Some((runtime, task)) = take(&here)
+    {
+        // It may not be waited for here.
+        runtime.shutdown_background();
+        spawn_among_others(task, &error);
     }
 }
 
-fn start<T: Future<Output = ()> + Send + 'static>(
-    task: impl FnOnce() -> Option<T> + Send + 'static,
-) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let run = move || {
-        come_first();
-        if let Some(task) = task() {
-            runtime.block_on(task);
-        }
-        // A device that does not open keeps nobody here.
-        runtime.shutdown_background();
-    };
-    let named = thread::Builder::new().name("voice".to_owned());
-    named.spawn(run).map(drop)
+fn spawn_among_others(task: impl Future<Output = ()> + Send + 'static, error: &io::Error) {
+    tracing::warn!(%error, "no thread for the voice alone");
+    tokio::spawn(task);
+}
+
+fn take<T>(from: &Mutex<Option<T>>) -> Option<T> {
+    from.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Allowed to root, to who has the right (`RLIMIT_NICE`, as those who make music often have), and to every app on Android.
@@ -85,5 +99,13 @@ mod tests {
         // The task has ended, and with it its thread.
         let over = told.recv_timeout(Duration::from_secs(60));
         assert_eq!(over, Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[tokio::test]
+    async fn a_system_without_threads_to_spare_takes_no_voice_away() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let task = async move { tell.send(()).unwrap() };
+        spawn_by(task, |_| Err(io::ErrorKind::WouldBlock.into()));
+        told.await.unwrap();
     }
 }
