@@ -99,8 +99,9 @@ pub(super) fn measure(
 
 /// All that hold calls, and what they say.
 struct Bench<'a> {
-    world: World,
+    /// They end before the world in which they are.
     chromium: [Chromium; 2],
+    world: World,
     speech: Speech,
     directory: &'a Path,
 }
