@@ -8,6 +8,8 @@ const MUCH_IS_MISSING: f32 = 0.07;
 const LITTLE_IS_MISSING: f32 = 0.045;
 /// Weight of one frame in that share: five seconds.
 const FRAME_WEIGHT: f32 = 1.0 / 250.0;
+/// So long after the last frame with a copy by FEC there are no more: ten seconds, longer than pauses are.
+const COPIES_END_AFTER: u16 = 500;
 
 /// Decodes, conceals, and restores lost frames from a later one.
 #[derive(Debug)]
@@ -17,6 +19,10 @@ pub struct Decoder {
     /// The share of frames that did not come, smoothed.
     missing: f32,
     much_is_missing: bool,
+    /// Frames since one had a copy by FEC of the one before it.
+    since_copy: u16,
+    /// The larger network decodes.
+    larger: bool,
     /// Those of the packet that frames were last restored from, processed: a run of frames comes out of one packet.
     copies: Copies,
     /// Those of the packet that was last asked about: new packets come while a run is being restored.
@@ -36,6 +42,8 @@ impl Decoder {
             effort: Effort::default(),
             missing: 0.0,
             much_is_missing: false,
+            since_copy: COPIES_END_AFTER,
+            larger: false,
             copies: Copies::new().map_err(CodecError::setup)?,
             asked: Copies::new().map_err(CodecError::setup)?,
         };
@@ -54,7 +62,7 @@ impl Decoder {
     }
 
     fn apply_effort(&mut self) -> Result<(), OpusError> {
-        let complexity = self.effort.decoder_complexity(self.much_is_missing);
+        let complexity = self.effort.decoder_complexity(self.larger);
         self.decoder.set_complexity(complexity)
     }
 
@@ -66,11 +74,13 @@ impl Decoder {
             true => LITTLE_IS_MISSING,
             false => MUCH_IS_MISSING,
         };
-        let much_is_missing = self.missing >= limit;
-        if much_is_missing == self.much_is_missing {
+        self.much_is_missing = self.missing >= limit;
+        // Without copies by FEC, as in long bursts, the voice has all the bytes, and the smaller one does as well.
+        let larger = self.much_is_missing && self.since_copy < COPIES_END_AFTER;
+        if larger == self.larger {
             return Ok(());
         }
-        self.much_is_missing = much_is_missing;
+        self.larger = larger;
         self.apply_effort()
     }
 
@@ -84,6 +94,10 @@ impl Decoder {
         payload: &[u8],
         out: &mut [f32; FRAME_SAMPLES],
     ) -> Result<(), CodecError> {
+        self.since_copy = match packet::has_fec(payload) {
+            true => 0,
+            false => self.since_copy.saturating_add(1),
+        };
         let noted = self.note(false, 1.0);
         let decoded = noted.and_then(|()| self.decoder.decode(payload, out));
         whole(decoded, out)
@@ -144,6 +158,8 @@ impl Decoder {
     pub fn reset(&mut self) -> Result<(), CodecError> {
         self.missing = 0.0;
         self.much_is_missing = false;
+        self.since_copy = COPIES_END_AFTER;
+        self.larger = false;
         let reset = self.decoder.reset().and_then(|()| self.apply_effort());
         reset.map_err(CodecError::setup)
     }
@@ -235,7 +251,7 @@ mod tests {
                     }
                 }
             }
-            let complexity = if decoder.much_is_missing { 7 } else { 6 };
+            let complexity = if decoder.larger { 7 } else { 6 };
             plain.set_complexity(complexity).unwrap();
             match (is_missing, is_copied) {
                 (false, _) => plain.decode(packet, &mut theirs).map(|_| ()).unwrap(),
@@ -247,13 +263,13 @@ mod tests {
                 }
             }
             assert!(ours == theirs, "frame {index}, {percent} %");
-            larger += usize::from(decoder.much_is_missing);
+            larger += usize::from(decoder.larger);
         }
         larger
     }
 
     #[test]
-    fn where_much_is_missing_the_larger_network_decodes_until_hardly_anything_is() {
+    fn where_much_is_missing_and_copied_the_larger_network_decodes_until_hardly_anything_is() {
         let packets = encoded(&speech().repeat(4)[..1500], settings(78, 10, 0));
         let mut decoder = Decoder::new().unwrap();
         let mut plain = securecall_opus::Decoder::new().unwrap();
@@ -267,6 +283,14 @@ mod tests {
         let frames = larger(&mut decoder, 3);
         assert!((50..500).contains(&frames), "{frames}");
         larger(&mut decoder, 10);
+        // Copies end, and loss goes on.
+        let packets = encoded(
+            &speech().repeat(4)[..1500],
+            settings(78, 10, MAX_FRAMES_BACK as u8),
+        );
+        assert!(!packets.iter().any(|packet| packet::has_fec(packet)));
+        let frames = larger_for(&mut decoder, &mut plain, 10, &packets);
+        assert!((300..700).contains(&frames), "{frames}");
         // What begins anew is like new.
         decoder.reset().unwrap();
         let (mut ours, mut theirs) = ([0.0; FRAME_SAMPLES], [0.0; FRAME_SAMPLES]);

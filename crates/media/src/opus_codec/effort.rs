@@ -3,7 +3,7 @@
 ///
 /// | effort | encoding a frame | where losses are expected | decoding a frame | one that is missing |
 /// | --- | --- | --- | --- | --- |
-/// | High | 170 µs | 320 µs, with DRED 350 µs | 40 µs, 90 µs where much is missing | 190 µs |
+/// | High | 170 µs | 320 µs, with DRED 350 µs | 40 µs, 90 µs where much is missing and copied | 190 µs |
 /// | Medium | 130 µs | 260 µs, with DRED 290 µs | 20 µs | 190 µs |
 /// | Low | 100 µs | 200 µs, no DRED | 20 µs | 20 µs; 190 µs out of DRED |
 ///
@@ -57,11 +57,11 @@ impl Effort {
 
     /// From 5 on, libopus conceals by a network of neurons; at 6, another (LACE) takes the noise of coding out of what is decoded, and
     /// at 7 a larger one (NoLACE), which is better where much is missing and copies take their share of the bytes.
-    pub(crate) fn decoder_complexity(self, much_is_missing: bool) -> u8 {
+    pub(crate) fn decoder_complexity(self, much_is_copied: bool) -> u8 {
         match self {
             Self::Low => 0,
             Self::Medium => 5,
-            Self::High if much_is_missing => 7,
+            Self::High if much_is_copied => 7,
             Self::High => 6,
         }
     }
