@@ -62,13 +62,7 @@ impl CallMedia {
         let (orders, receiver) = queue();
         let leg = Leg::new(call, settings);
         let call = leg.call();
-        let task = Task {
-            audio: AudioEngine::new(clock::now(), leg.outputs.clone(), audio, devices),
-            legs: Legs::of(leg),
-            alarm: Alarm::default(),
-            levels,
-            muted: false,
-        };
+        let task = Task::new(leg, audio, devices, levels);
         voice_thread::spawn(task.run(receiver));
         Self { call, orders }
     }
@@ -139,6 +133,16 @@ struct Task {
 }
 
 impl Task {
+    fn new(first: Leg, audio: AudioSpec, devices: Option<AudioDevices>, levels: bool) -> Self {
+        Self {
+            audio: AudioEngine::new(clock::now(), first.outputs.clone(), audio, devices),
+            legs: Legs::of(first),
+            alarm: Alarm::default(),
+            levels,
+            muted: false,
+        }
+    }
+
     async fn run(mut self, mut orders: Receiver<Order>) {
         loop {
             self.drain();

@@ -10,17 +10,20 @@ use tokio::net::{TcpListener, TcpSocket};
 /// Each packet of a call, so many bytes.
 const PACKET: usize = 1000;
 
+fn target(listener: &TcpListener) -> StreamTarget {
+    StreamTarget {
+        address: listener.local_addr().unwrap(),
+        tls_name: None,
+    }
+}
+
 #[tokio::test]
 async fn a_stream_lives_where_all_of_them_were_made_whoever_orders_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = StreamTarget {
-        address: listener.local_addr().unwrap(),
-        tls_name: None,
-    };
     let mut streams = Streams::new(None);
     // A thread that has no runtime.
     std::thread::scope(|scope| {
-        scope.spawn(|| streams.open(StreamId(0), target));
+        scope.spawn(|| streams.open(StreamId(0), target(&listener)));
     });
     let _accepted = listener.accept().await.unwrap();
     assert_eq!(streams.next().await.event(), StreamEvent::Opened);
@@ -33,13 +36,9 @@ async fn packets_that_waited_are_dropped_and_requests_are_not() {
     socket.set_recv_buffer_size(4096).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener: TcpListener = socket.listen(1).unwrap();
-    let target = StreamTarget {
-        address: listener.local_addr().unwrap(),
-        tls_name: None,
-    };
     let stream = StreamId(0);
     let mut streams = Streams::new(None);
-    streams.open(stream, target);
+    streams.open(stream, target(&listener));
     let (mut server, _) = listener.accept().await.unwrap();
     assert_eq!(streams.next().await.event(), StreamEvent::Opened);
 
@@ -69,12 +68,8 @@ async fn packets_that_waited_are_dropped_and_requests_are_not() {
 #[tokio::test]
 async fn a_stream_that_its_server_closes_is_told_of_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = StreamTarget {
-        address: listener.local_addr().unwrap(),
-        tls_name: None,
-    };
     let mut streams = Streams::new(None);
-    streams.open(StreamId(3), target);
+    streams.open(StreamId(3), target(&listener));
     let (server, _) = listener.accept().await.unwrap();
     assert_eq!(streams.next().await.event(), StreamEvent::Opened);
     drop(server);
@@ -90,14 +85,10 @@ async fn a_stream_that_its_server_closes_is_told_of_once() {
 #[tokio::test]
 async fn a_server_that_takes_nothing_does_not_hold_a_stream_that_was_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = StreamTarget {
-        address: listener.local_addr().unwrap(),
-        tls_name: None,
-    };
     let tasks = tokio::runtime::Handle::current().metrics();
     let before = tasks.num_alive_tasks();
     let mut streams = Streams::new(None);
-    streams.open(StreamId(0), target);
+    streams.open(StreamId(0), target(&listener));
     let (_server, _) = listener.accept().await.unwrap();
     assert_eq!(streams.next().await.event(), StreamEvent::Opened);
     // More than both sides' operating systems take without a reader.

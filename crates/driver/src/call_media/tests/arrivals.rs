@@ -1,6 +1,6 @@
 //! What has come by the time of a tick.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use securecall_audio_device::open_devices;
@@ -14,13 +14,7 @@ async fn gathered(world: &mut World) -> (Task, SocketAddr) {
     let devices = open_devices(&audio).unwrap();
     let leg = Leg::new(world.call(), world.settings());
     let call = leg.call();
-    let mut task = Task {
-        audio: AudioEngine::new(clock::now(), leg.outputs.clone(), audio, Some(devices)),
-        legs: Legs::of(leg),
-        alarm: Alarm::default(),
-        levels: false,
-        muted: false,
-    };
+    let mut task = Task::new(leg, audio, Some(devices), false);
     task.carry_out(call, offer(None));
     task.carry_out(call, MediaCommand::Gather);
     task.drain();
@@ -29,9 +23,8 @@ async fn gathered(world: &mut World) -> (Task, SocketAddr) {
         if let MediaOutput::Event(MediaEvent::LocalCandidates { candidates, .. }) = output
             && let Some(candidate) = candidates.first()
         {
-            let line = candidate.to_string();
-            let port = line.split(' ').nth(5).unwrap().parse().unwrap();
-            return (task, (std::net::Ipv4Addr::LOCALHOST, port).into());
+            let port = candidate.split(' ').nth(5).unwrap().parse().unwrap();
+            return (task, (Ipv4Addr::LOCALHOST, port).into());
         }
     }
 }

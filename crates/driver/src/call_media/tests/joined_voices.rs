@@ -56,13 +56,7 @@ impl Conversation {
         let devices = open_devices(&audio).unwrap();
         let leg = Leg::new(world.call(), world.settings());
         let call = leg.call();
-        let task = Task {
-            audio: AudioEngine::new(clock::now(), leg.outputs.clone(), audio, Some(devices)),
-            legs: Legs::of(leg),
-            alarm: Alarm::default(),
-            levels: false,
-            muted: false,
-        };
+        let task = Task::new(leg, audio, Some(devices), false);
         Self {
             world,
             task,

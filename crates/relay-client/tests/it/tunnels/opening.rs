@@ -31,8 +31,10 @@ async fn a_tunnel_lives_where_all_of_them_were_made_whoever_orders_it() {
     let (entry, exit) = (TestRelay::start(), TestRelay::start());
     let mut tunnels = Tunnels::new(None).in_laboratory();
     // A thread without a runtime, and one whose runtime ends soon after.
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| open(&mut tunnels, ONE, entry.hop(), exit.hop()));
     });
