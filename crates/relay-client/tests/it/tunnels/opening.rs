@@ -38,13 +38,12 @@ async fn a_tunnel_lives_where_all_of_them_were_made_whoever_orders_it() {
     std::thread::scope(|scope| {
         scope.spawn(|| open(&mut tunnels, ONE, entry.hop(), exit.hop()));
     });
+    opened(&mut tunnels, ONE).await;
     std::thread::scope(|scope| {
         let ordered = async { open(&mut tunnels, OTHER, exit.hop(), entry.hop()) };
         scope.spawn(move || runtime.block_on(ordered));
     });
-    for tunnel in [ONE, OTHER] {
-        opened(&mut tunnels, tunnel).await;
-    }
+    opened(&mut tunnels, OTHER).await;
 }
 
 #[tokio::test]
