@@ -161,10 +161,7 @@ impl Task {
                     // The client is gone.
                     None => break,
                 },
-                () = self.alarm.sleep_until(wake, then) => {
-                    self.take_arrivals().await;
-                    self.handle_timeout();
-                }
+                () = self.alarm.sleep_until(wake, then) => self.do_what_is_due().await,
                 opened = self.audio.opened() => if let Err(why) = opened {
                     self.fail_all(&why);
                 },
@@ -337,7 +334,9 @@ impl Task {
         }
     }
 
-    fn handle_timeout(&mut self) {
+    /// What waits for the clock, ticks among it.
+    async fn do_what_is_due(&mut self) {
+        self.take_arrivals().await;
         let now = clock::now();
         for leg in self.legs.iter_mut() {
             leg.peer.handle_timeout(now, || self.audio.card_latencies());

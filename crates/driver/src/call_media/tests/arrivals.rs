@@ -53,7 +53,7 @@ async fn what_has_come_is_taken_before_a_tick_and_a_flood_does_not_keep_it_waiti
         }
         // The runtime looks at its sockets.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        task.take_arrivals().await;
+        task.do_what_is_due().await;
         assert_eq!(left(&mut task).await, expected, "of {sent}");
     }
 }
