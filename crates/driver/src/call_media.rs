@@ -19,6 +19,7 @@ mod tests;
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
 use securecall_media::TICK_SAMPLES;
 use securecall_session::{CallHandle, MediaCommand, NamedCall, Protection};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use web_time::Instant;
 
@@ -41,6 +42,8 @@ pub(crate) struct LegSettings {
     pub(crate) network: Network,
     pub(crate) servers: watch::Receiver<Servers>,
     pub(crate) outputs: Sender<(CallHandle, MediaOutput)>,
+    /// What streams and tunnels to relays live in. The conversation has ticks to keep, and may end before they have.
+    pub(crate) runtime: Handle,
 }
 
 /// The media of one call. The task ends when those of all calls of its conversation are dropped.
@@ -118,7 +121,7 @@ pub(crate) const fn beside(command: &MediaCommand) -> Option<CallHandle> {
     }
 }
 
-/// Arrivals taken before a tick, each with a burst of what is behind it: twice as many as there are peers, and no more, so that nobody
+/// Arrivals taken before a tick, each with a burst of what is behind it: twice as many as there may be peers, and no more, so that nobody
 /// on the network can keep ticks from their turn.
 const MAX_BEFORE_A_TICK: usize = 2 * MAX_LEGS;
 
@@ -161,7 +164,9 @@ impl Task {
                     // The client is gone.
                     None => break,
                 },
-                () = self.alarm.sleep_until(wake, then) => self.do_what_is_due().await,
+                has_waited = self.alarm.sleep_until(wake, then) => {
+                    self.do_what_is_due(has_waited).await;
+                }
                 opened = self.audio.opened() => if let Err(why) = opened {
                     self.fail_all(&why);
                 },
@@ -334,8 +339,12 @@ impl Task {
         }
     }
 
-    /// What waits for the clock, ticks among it.
-    async fn do_what_is_due(&mut self) {
+    /// What waits for the clock, ticks among it. Where that had not to be waited for, the runtime has not looked at the sockets since
+    /// what was done before.
+    async fn do_what_is_due(&mut self, has_waited: bool) {
+        if !has_waited {
+            tokio::task::yield_now().await;
+        }
         self.take_arrivals().await;
         let now = clock::now();
         for leg in self.legs.iter_mut() {

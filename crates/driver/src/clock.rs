@@ -51,20 +51,23 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Waits for a deadline; for ever where there is none. `then` is when the next one will be, as far as is known.
-    pub(crate) async fn sleep_until(&mut self, deadline: Option<Instant>, then: Option<Instant>) {
+    /// Waits for a deadline; for ever where there is none. `then` is when the next one will be, as far as is known. Gives whether it
+    /// may have waited: if not, the deadline was over, and the runtime has not looked for anything else meanwhile.
+    pub(crate) async fn sleep_until(
+        &mut self,
+        deadline: Option<Instant>,
+        then: Option<Instant>,
+    ) -> bool {
         let Some(deadline) = deadline else {
             return std::future::pending().await;
         };
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if system_timer::sleep_until(&mut self.system, deadline)
-            .await
-            .is_ok()
-        {
-            return;
+        if let Ok(has_waited) = system_timer::sleep_until(&mut self.system, deadline).await {
+            return has_waited;
         }
         // Where the system has none, or no descriptor left: a millisecond late is better than never.
         self.timers.sleep_until(deadline, then).await;
+        true
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
 
         async fn sleep_until(&mut self, deadline: Option<Instant>, then: Option<Instant>) {
             match (self, deadline) {
-                (Self::Alarm(alarm), _) => alarm.sleep_until(deadline, then).await,
+                (Self::Alarm(alarm), _) => drop(alarm.sleep_until(deadline, then).await),
                 (Self::Timers(timers), Some(deadline)) => timers.sleep_until(deadline, then).await,
                 (Self::Timers(_), None) => std::future::pending().await,
             }
@@ -153,6 +156,27 @@ mod tests {
                 }
                 assert!(!goes_off(&mut alarm, Some(later), Some(soon)).await);
             }
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn a_timer_of_the_system_that_went_off_unheard_is_no_deadline_that_comes_later() {
+        const SOON: Duration = Duration::from_millis(2);
+        let mut alarm = Alarm::default();
+        for _ in 0..3 {
+            // Given up before it goes off, which it does all the same.
+            tokio::select! {
+                biased;
+                _ = alarm.sleep_until(Some(now() + SOON), None) => panic!("too early"),
+                () = std::future::ready(()) => {}
+            }
+            assert!(alarm.system.is_some());
+            tokio::time::sleep(2 * SOON).await;
+            let later = now() + SOON;
+            assert!(alarm.sleep_until(Some(later), None).await);
+            assert!(now() >= later);
+            assert!(!alarm.sleep_until(Some(later), None).await, "it is over");
         }
     }
 

@@ -160,7 +160,13 @@ impl PeerConnection {
     /// Seals and opens frames from now on, as far as there is a path.
     pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), VoiceError> {
         let agreed = self.transport.as_ref().and_then(Transport::agreed_audio);
-        self.voice = Some(PeerVoice::new(protection, agreed)?);
+        let mut voice = PeerVoice::new(protection, agreed)?;
+        let before = self.transport.as_ref().and_then(|it| it.stats().rtt);
+        if let (PeerVoice::Rtp(voice), Some(before)) = (&mut voice, before) {
+            // Before any voice was on the way, and so before it could wait.
+            voice.handle_round_trip(before);
+        }
+        self.voice = Some(voice);
         Ok(())
     }
 

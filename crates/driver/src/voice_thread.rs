@@ -1,7 +1,8 @@
 //! The thread that a conversation's media have for themselves.
 //!
 //! Ticks of 10 ms wait for nothing else of the program there: not for the homeserver's answers, nor for what is computed for a
-//! message. Where the system lets a program say so, they do not wait for other programs either.
+//! message. Where the system lets a program say so, they do not wait for other programs either. That goes for this thread alone:
+//! those that begin in it, to open a device or to write a recording, come when everything else does.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,8 +64,24 @@ fn take<T>(from: &Mutex<Option<T>>) -> Option<T> {
 /// Allowed to root, to who has the right (`RLIMIT_NICE`, as those who make music often have), and to every app on Android.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn come_first() {
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    let alone = keep_priority_for_this_thread();
+    let first = alone.and_then(|()| Ok(rustix::process::setpriority_process(None, NICE)?));
+    if let Err(error) = first {
         tracing::debug!(%error, "the voice has the priority of everything else");
+    }
+}
+
+/// Threads that begin in this one have a nice value of 0, whatever its own is (sched(7), "Resetting scheduling policy for child
+/// processes").
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[expect(unsafe_code, reason = "rustix does not know of it")]
+fn keep_priority_for_this_thread() -> io::Result<()> {
+    let none = libc::sched_param { sched_priority: 0 };
+    let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: it reads the parameters, which live longer, and changes nothing but how this thread is scheduled.
+    match unsafe { libc::sched_setscheduler(0, policy, &raw const none) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
@@ -99,6 +116,23 @@ mod tests {
         // The task has ended, and with it its thread.
         let over = told.recv_timeout(Duration::from_secs(60));
         assert_eq!(over, Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn threads_that_begin_in_the_voice_thread_do_not_come_first() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let ours = nice();
+        let [here, begun] = thread::spawn(move || {
+            come_first();
+            [nice(), thread::spawn(nice).join().unwrap()]
+        })
+        .join()
+        .unwrap();
+        // Whether it may is the system's matter.
+        let expected = if here == ours { ours } else { 0 };
+        assert!([ours, NICE].contains(&here), "{here}");
+        assert_eq!(begun, expected, "beside {here}");
     }
 
     #[tokio::test]

@@ -68,6 +68,14 @@ impl NetworkAdaptation {
         Self::default()
     }
 
+    /// The same for packets that have no room for whole older frames.
+    pub(crate) fn without_copies() -> Self {
+        Self {
+            rate: RateControl::without_copies(),
+            ..Self::default()
+        }
+    }
+
     /// Takes the newest report of the peer, with every frame of it that comes.
     pub fn handle_report(&mut self, now: Instant, report: VoiceReport) {
         self.protection.handle_report(now, report);

@@ -65,6 +65,7 @@ mod mixer;
 mod mute_fade;
 mod muted_frame;
 mod opus_codec;
+mod queueing;
 mod receive_pipeline;
 mod reception;
 mod rtp_voice;

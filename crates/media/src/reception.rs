@@ -7,6 +7,7 @@ use web_time::Instant;
 
 use crate::{
     audio::FRAME_US,
+    queueing::Queueing,
     sequence::{distance, near_distance},
     voice_report::VoiceReport,
 };
@@ -17,20 +18,13 @@ const WINDOW: u32 = 100;
 const MARGIN: u32 = 10;
 /// With fewer frames than these the share is not of them but of so many: one lost frame of the first two is not half of all.
 const LEAST_JUDGED: u32 = 50;
-/// The fastest frames of the last second, in five parts …
-const RECENT_US: i64 = 200_000;
-const RECENT_PARTS: usize = 5;
-/// … against the fastest of the last half minute, in six.
-const BASE_US: i64 = 5_000_000;
-const BASE_PARTS: usize = 6;
 
 /// Watches sequence numbers and arrival times.
 #[derive(Debug)]
 pub(crate) struct Reception {
     epoch: Option<Instant>,
     count: Option<Count>,
-    recent: WindowedMinimum<RECENT_PARTS>,
-    base: WindowedMinimum<BASE_PARTS>,
+    queueing: Queueing,
 }
 
 /// Which of the last frames have come.
@@ -49,8 +43,7 @@ impl Reception {
         Self {
             epoch: None,
             count: None,
-            recent: WindowedMinimum::new(RECENT_US),
-            base: WindowedMinimum::new(BASE_US),
+            queueing: Queueing::new(),
         }
     }
 
@@ -62,27 +55,19 @@ impl Reception {
         let count = match &mut self.count {
             Some(count) if near_distance(count.newest, sequence).is_some() => count,
             count => {
-                self.recent = WindowedMinimum::new(RECENT_US);
-                self.base = WindowedMinimum::new(BASE_US);
+                self.queueing = Queueing::new();
                 count.insert(Count::new(sequence))
             }
         };
         count.record(sequence);
         let media_time = distance(count.first, sequence).saturating_mul(FRAME_US);
-        let transit = arrival.saturating_sub(media_time);
-        self.recent.record(arrival, transit);
-        self.base.record(arrival, transit);
+        self.queueing.record(arrival, media_time);
     }
 
     /// What is to be told of the last seconds.
     pub(crate) fn report(&self) -> VoiceReport {
         let (loss_percent, burst) = self.count.map_or((0, 0.0), Count::losses);
-        let queue = match (self.recent.minimum(), self.base.minimum()) {
-            (Some(recent), Some(base)) => recent.saturating_sub(base),
-            _ => 0,
-        };
-        let queue = std::time::Duration::from_micros(u64::try_from(queue).unwrap_or(0));
-        VoiceReport::new(loss_percent, burst, queue)
+        VoiceReport::new(loss_percent, burst, self.queueing.delay())
     }
 }
 
@@ -118,41 +103,6 @@ impl Count {
         let share = (lost.count_ones() * 100).div_ceil(judged.max(LEAST_JUDGED));
         let runs = (lost & !(lost << 1)).count_ones();
         (share as u8, lost.count_ones() as f32 / runs.max(1) as f32)
-    }
-}
-
-/// The least of the values of a while, which is made of `N` parts and forgets a part at a time.
-#[derive(Debug)]
-struct WindowedMinimum<const N: usize> {
-    part_us: i64,
-    /// Which part each is, counted from the start, and its least value.
-    parts: [Option<(i64, i64)>; N],
-    newest: i64,
-}
-
-impl<const N: usize> WindowedMinimum<N> {
-    fn new(part_us: i64) -> Self {
-        Self {
-            part_us,
-            parts: [None; N],
-            newest: 0,
-        }
-    }
-
-    fn record(&mut self, at: i64, value: i64) {
-        let part = at / self.part_us;
-        self.newest = self.newest.max(part);
-        let slot = &mut self.parts[part.unsigned_abs() as usize % N];
-        *slot = match *slot {
-            Some((known, least)) if known == part => Some((part, least.min(value))),
-            _ => Some((part, value)),
-        };
-    }
-
-    fn minimum(&self) -> Option<i64> {
-        let parts = self.parts.iter().flatten();
-        let recent = parts.filter(|(part, _)| self.newest - part < N as i64);
-        recent.map(|(_, least)| *least).min()
     }
 }
 

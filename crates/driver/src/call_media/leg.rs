@@ -51,6 +51,7 @@ pub(super) struct Hearers {
 impl Leg {
     pub(super) fn new(call: NamedCall, settings: LegSettings) -> Self {
         let handle = call.handle;
+        let _entered = settings.runtime.enter();
         let outputs = MediaOutputs::of(call, settings.outputs);
         Self {
             call: handle,

@@ -45,6 +45,7 @@ impl World {
             },
             servers: watch::channel(Servers::default()).1,
             outputs: self.sender.clone(),
+            runtime: Handle::current(),
         }
     }
 
@@ -113,6 +114,15 @@ async fn calls_of_one_conversation_have_offers_candidates_and_ends_of_their_own(
     }
     second.order(MediaCommand::Close);
     assert_eq!(world.next().await, (second.call, "closed"));
+}
+
+#[tokio::test]
+async fn what_leads_to_relays_lives_where_the_client_does_whoever_makes_the_leg() {
+    let mut world = World::new();
+    let (call, settings) = (world.call(), world.settings());
+    // As the thread of a conversation that one more call joins: here it has no runtime at all.
+    let leg = std::thread::spawn(|| Leg::new(call, settings)).join();
+    assert!(leg.is_ok());
 }
 
 #[tokio::test]

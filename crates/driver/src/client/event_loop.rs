@@ -13,6 +13,7 @@ use securecall_session::{
     CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, MediaEvent,
     NamedCall, NotPersisted, Output, Request, RequestId, RoomRequestError,
 };
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
 
@@ -243,6 +244,7 @@ impl Loop {
             network: self.network.clone(),
             servers: self.servers.clone(),
             outputs: self.media_sender.clone(),
+            runtime: Handle::current(),
         };
         if let Some(other) = beside.and_then(|beside| self.media.get(&beside)) {
             return other.join(call, leg);

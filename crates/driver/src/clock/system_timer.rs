@@ -21,11 +21,11 @@ pub(super) struct SystemTimer {
     deadline: Option<Instant>,
 }
 
-/// Waits for a deadline with the timer, which is made if there is none.
+/// Waits for a deadline with the timer, which is made if there is none. Gives whether it was still to come.
 pub(super) async fn sleep_until(
     timer: &mut Option<SystemTimer>,
     deadline: Instant,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let timer = match timer {
         Some(timer) => timer,
         None => timer.insert(SystemTimer::new()?),
@@ -49,11 +49,12 @@ impl SystemTimer {
         })
     }
 
-    async fn sleep_until(&mut self, deadline: Instant) -> io::Result<()> {
+    async fn sleep_until(&mut self, deadline: Instant) -> io::Result<bool> {
+        let mut has_waited = false;
         loop {
             let left = deadline.saturating_duration_since(now());
             if left.is_zero() {
-                return Ok(());
+                return Ok(has_waited);
             }
             if self.deadline != Some(deadline) {
                 let once = Itimerspec {
@@ -65,6 +66,8 @@ impl SystemTimer {
             }
             // Also for a deadline of before; nothing is read, as each time that it goes off is told.
             self.fd.readable().await?.clear_ready();
+            has_waited = true;
+            self.deadline = None;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The voice of a peer that the transport alone protects: encoded for what its descriptions ask for, decoded as it comes.
 
+use std::time::Duration;
+
 use securecall_media::{
     AgreedAudio, CodecError, Effort, OutboundPacket, PeerReport, ReceivedPacket,
     RtpReceivePipeline, RtpVoiceEncoder, Tick,
@@ -64,6 +66,17 @@ impl RtpVoice {
     pub(crate) fn handle_report(&mut self, report: PeerReport) {
         self.encoder.handle_report(report);
         self.peer_report = Some(report);
+    }
+
+    /// Takes how long a connectivity check and its answer took.
+    pub(crate) fn handle_round_trip(&mut self, round_trip: Duration) {
+        let queueing_here = self.receive.queueing_delay();
+        self.encoder.handle_round_trip(round_trip, queueing_here);
+    }
+
+    /// Packets take another way from now on.
+    pub(crate) fn path_changed(&mut self) {
+        self.encoder.path_changed();
     }
 
     /// Works as hard as this machine can from now on.

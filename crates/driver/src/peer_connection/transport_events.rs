@@ -18,6 +18,9 @@ impl PeerConnection {
             TransportEvent::PathChanged { kind, pair } => {
                 self.gathering.prefer_peer(now, pair.local, pair.remote);
                 self.follow_sources(now);
+                if let Some(PeerVoice::Rtp(voice)) = &mut self.voice {
+                    voice.path_changed();
+                }
                 let route = path_route(kind, self.gathering.route());
                 self.tell_carriers(route);
                 self.outputs.event(MediaEvent::RouteChanged { route });
@@ -51,6 +54,11 @@ impl PeerConnection {
             TransportEvent::PeerReport(report) => {
                 if let Some(PeerVoice::Rtp(voice)) = &mut self.voice {
                     voice.handle_report(report);
+                }
+            }
+            TransportEvent::RoundTrip(round_trip) => {
+                if let Some(PeerVoice::Rtp(voice)) = &mut self.voice {
+                    voice.handle_round_trip(round_trip);
                 }
             }
             // Of a peer without sealed frames nobody can say more. Otherwise frames and control messages say the same, end to end.

@@ -67,6 +67,7 @@ pub(super) struct RateControl {
     narrowed_at: Option<Instant>,
     up: Backoff,
     copies: Backoff,
+    may_copy: bool,
     loss_before_copies: f32,
 }
 
@@ -83,12 +84,21 @@ impl Default for RateControl {
             narrowed_at: None,
             up: Backoff::new(UP_AFTER, MAX_UP_AFTER),
             copies: Backoff::new(COPIES_AGAIN_AFTER, MAX_COPIES_AGAIN_AFTER),
+            may_copy: true,
             loss_before_copies: 0.0,
         }
     }
 }
 
 impl RateControl {
+    /// Whole older frames are never sent beside.
+    pub(super) fn without_copies() -> Self {
+        Self {
+            may_copy: false,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn handle_report(&mut self, now: Instant, report: VoiceReport) {
         if self.settled_at.is_some_and(|at| now < at) {
             return;
@@ -197,7 +207,8 @@ impl RateControl {
                 size
             };
         }
-        if self.signs.lossy.is(now, LOSSY_AFTER) && self.copies.may_begin(now) {
+        let lossy = self.signs.lossy.is(now, LOSSY_AFTER);
+        if lossy && self.may_copy && self.copies.may_begin(now) {
             return FrameSize::Kbps32Twice;
         }
         size

@@ -36,6 +36,7 @@ use super::{
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
     opus_codec::{CodecError, Effort},
+    queueing::Queueing,
     reception::Reception,
     rtp_voice::{MAX_PACKET_SAMPLES, ReceivedPacket},
 };
@@ -68,6 +69,7 @@ pub struct TimedJitterBuffer {
     queue: Queue,
     arrivals: ArrivalStatistics,
     reception: Reception,
+    queueing: Queueing,
     state: State,
     /// The sample whose turn is next, on the timeline of [`Placement`].
     next: i64,
@@ -102,6 +104,7 @@ impl TimedJitterBuffer {
             queue: Queue::default(),
             arrivals: ArrivalStatistics::new(),
             reception: Reception::new(),
+            queueing: Queueing::new(),
             state: State::Idle,
             next: i64::MIN / 2,
             played: None,
@@ -140,6 +143,7 @@ impl TimedJitterBuffer {
         let arrival = self.microseconds(now);
         let base = self.arrivals.base();
         self.arrivals.record(arrival, media_us(start));
+        self.queueing.record(arrival, media_us(start));
         // The delay is measured from the base. Where that moves, the number changes and what is heard does not.
         self.shift_delay(base - self.arrivals.base());
 
@@ -198,6 +202,11 @@ impl TimedJitterBuffer {
     /// How much earlier ticks could come: see [`JitterBuffer::spare`](super::JitterBuffer::spare).
     pub fn spare(&self) -> Option<i64> {
         self.spare
+    }
+
+    /// What waits in queues on the way here.
+    pub(crate) fn queueing_delay(&self) -> Duration {
+        self.queueing.delay()
     }
 
     /// Whether any sample of the peer has been played.
@@ -349,6 +358,7 @@ impl TimedJitterBuffer {
     fn begin_timeline(&mut self) {
         self.queue.clear();
         self.arrivals.reset();
+        self.queueing = Queueing::new();
         self.played = None;
         self.next = i64::MIN / 2;
         self.go_idle();

@@ -1,5 +1,7 @@
 //! RTP payloads to speaker: packets of any duration in, 10 ms ticks out.
 
+use std::time::Duration;
+
 use web_time::Instant;
 
 use super::codec::Codec;
@@ -86,6 +88,12 @@ impl RtpReceivePipeline {
     /// How much earlier ticks could come: see [`JitterBuffer::spare`](crate::JitterBuffer::spare).
     pub fn spare(&self) -> Option<i64> {
         self.jitter_buffer.spare()
+    }
+
+    /// By how much even the fastest packets of the last second were slower than the fastest of the last half minute: what waits in
+    /// queues on the way here.
+    pub fn queueing_delay(&self) -> Duration {
+        self.jitter_buffer.queueing_delay()
     }
 
     /// Whether any sample of the peer has been played.

@@ -9,17 +9,16 @@ use super::{
     codec::{Codec, OpusWishes},
     g711::{compress_a_law, compress_mu_law},
     narrowband::{Decimator, NARROW_TICK},
+    path::Path,
 };
 use crate::{
     adaptation::NetworkAdaptation,
     audio::{FRAME_SAMPLES, Level, TICK_SAMPLES, Tick},
     mute_fade::MuteFade,
     opus_codec::{CodecError, Effort, MAX_PACKET_BYTES},
-    voice_report::VoiceReport,
+    voice_frame::FrameSize,
 };
 
-/// What Opus gets if the peer does not ask for less: what browsers take for one voice.
-const BIT_RATE: u32 = 32_000;
 /// A packet of Opus so short says that there is nothing to be heard (RFC 7587 section 3.1.3): its table of contents, and no frame.
 pub(crate) const LONGEST_EMPTY: usize = 2;
 
@@ -45,8 +44,6 @@ pub struct OutboundPacket<'a> {
 pub struct PeerReport {
     /// The share that got lost since its last report, in percent: 0 only if none was.
     pub loss_percent: u8,
-    /// The round trip, where it could be told.
-    pub round_trip: Option<Duration>,
 }
 
 /// Encodes what the microphone gives, for one peer.
@@ -60,7 +57,7 @@ pub struct RtpVoiceEncoder {
     settings: Option<Settings>,
     narrow: Decimator,
     adaptation: NetworkAdaptation,
-    report: Option<VoiceReport>,
+    path: Path,
     fade: MuteFade,
     samples: [f32; FRAME_SAMPLES],
     filled: usize,
@@ -83,6 +80,7 @@ enum Silence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings {
     wishes: OpusWishes,
+    bit_rate: u32,
     dtx: bool,
     expected_loss_percent: u8,
     complexity: u8,
@@ -109,8 +107,8 @@ impl RtpVoiceEncoder {
             effort: Effort::default(),
             settings: None,
             narrow: Decimator::new(),
-            adaptation: NetworkAdaptation::new(),
-            report: None,
+            adaptation: NetworkAdaptation::without_copies(),
+            path: Path::default(),
             fade: MuteFade::new(),
             samples: [0.0; FRAME_SAMPLES],
             filled: 0,
@@ -136,10 +134,18 @@ impl RtpVoiceEncoder {
 
     /// Takes a report of the peer: copies of lost frames are worth their bytes while there is loss.
     pub fn handle_report(&mut self, report: PeerReport) {
-        // That losses come in bursts, and what waits in queues, a receiver report does not say.
-        let loss = report.loss_percent;
-        let mean_burst = if loss == 0 { 0.0 } else { 1.0 };
-        self.report = Some(VoiceReport::new(loss, mean_burst, Duration::ZERO));
+        self.path.record_loss(report.loss_percent);
+    }
+
+    /// Takes how long a packet and the answer to it were under way. `queueing_here` is what waits in queues on the way here, by the
+    /// packets of the peer.
+    pub fn handle_round_trip(&mut self, round_trip: Duration, queueing_here: Duration) {
+        self.path.record_round_trip(round_trip, queueing_here);
+    }
+
+    /// Packets take another way from now on.
+    pub fn path_changed(&mut self) {
+        self.path.forget_round_trips();
     }
 
     /// Takes 10 ms from the microphone. Every second call gives a packet to send at once; none in silence, where the peer asked for
@@ -163,9 +169,10 @@ impl RtpVoiceEncoder {
         let media_time = self.media_time;
         // Before what may fail: the packets after a lost one keep their place in time.
         self.media_time += FRAME_SAMPLES as u64;
-        // Reports come seconds apart; the newest holds meanwhile.
-        if let Some(report) = self.report {
+        // What is known is of seconds ago; it holds meanwhile.
+        if let Some(report) = self.path.report() {
             self.adaptation.handle_report(now, report);
+            self.adaptation.begin_epoch(now);
         }
         match self.codec {
             Codec::Opus => self.encode_opus()?,
@@ -188,7 +195,7 @@ impl RtpVoiceEncoder {
     /// What a second of our packets holds, in bits, while somebody speaks.
     pub fn bit_rate(&self) -> u32 {
         match self.codec {
-            Codec::Opus => opus_bit_rate(self.wishes),
+            Codec::Opus => self.opus_bit_rate(),
             Codec::Pcmu | Codec::Pcma => 64_000,
         }
     }
@@ -242,6 +249,7 @@ impl RtpVoiceEncoder {
     fn set_up(&mut self) -> Result<(), OpusError> {
         let settings = Settings {
             wishes: self.wishes,
+            bit_rate: self.opus_bit_rate(),
             dtx: self.wishes.dtx && is_quiet(&self.samples),
             expected_loss_percent: self.adaptation.wish().expected_loss_percent,
             complexity: self.effort.encoder_complexity(),
@@ -251,7 +259,7 @@ impl RtpVoiceEncoder {
         }
         let wishes = settings.wishes;
         let opus = &mut self.opus;
-        opus.set_bit_rate(opus_bit_rate(wishes))?;
+        opus.set_bit_rate(settings.bit_rate)?;
         opus.set_variable_bit_rate(!wishes.constant_bit_rate)?;
         opus.set_dtx(settings.dtx)?;
         opus.set_max_bandwidth(bandwidth(wishes.max_playback_rate))?;
@@ -262,15 +270,24 @@ impl RtpVoiceEncoder {
         self.settings = Some(settings);
         Ok(())
     }
+
+    /// What the path bears, but no more than the peer asks for.
+    fn opus_bit_rate(&self) -> u32 {
+        let bearable = match self.adaptation.wish().size {
+            FrameSize::Kbps12 => 12_000,
+            FrameSize::Kbps16 => 16_000,
+            FrameSize::Kbps24 => 24_000,
+            // What browsers take for one voice.
+            FrameSize::Kbps32 | FrameSize::Kbps32Twice => 32_000,
+        };
+        let most = self.wishes.max_average_bit_rate.unwrap_or(bearable);
+        bearable.min(most)
+    }
 }
 
 fn is_quiet(samples: &[f32; FRAME_SAMPLES]) -> bool {
     let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
     energy < LOUDEST_SILENCE * LOUDEST_SILENCE * FRAME_SAMPLES as f32
-}
-
-fn opus_bit_rate(wishes: OpusWishes) -> u32 {
-    BIT_RATE.min(wishes.max_average_bit_rate.unwrap_or(BIT_RATE))
 }
 
 /// The most of the spectrum that is heard at so many Hz (RFC 7587 section 3.1.1).

@@ -14,6 +14,8 @@ mod sections;
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
+use web_time::Instant;
+
 pub use self::negotiation::AgreedAudio;
 pub(super) use self::negotiation::OFFERED_MID_EXTENSION;
 use self::{audio_line::CodecMap, own_description::EngineFacts, peer_description::MediaLine};
@@ -50,6 +52,8 @@ pub(super) struct Browser {
     facts: Option<EngineFacts>,
     restart_facts: Option<EngineFacts>,
     agreed: Option<AgreedAudio>,
+    /// When the check was answered whose round trip was told last.
+    round_trip_at: Option<Instant>,
 }
 
 impl Browser {
@@ -69,6 +73,7 @@ impl Browser {
             facts: None,
             restart_facts: None,
             agreed: None,
+            round_trip_at: None,
         }
     }
 }

@@ -174,6 +174,7 @@ impl Transport {
             Event::PeerStats(stats) => {
                 if let Some(pair) = stats.selected_candidate_pair {
                     self.stats.rtt = pair.current_round_trip_time;
+                    self.tell_round_trip();
                 }
             }
             Event::Closed => self.emit(TransportEvent::Closed),

@@ -61,6 +61,8 @@ pub enum TransportEvent {
     Packet(ReceivedPacket),
     /// How our packets come, by the peer's word, in the same profile.
     PeerReport(PeerReport),
+    /// How long a connectivity check on the path in use and the answer to it took, in the same profile; about one a second.
+    RoundTrip(Duration),
     /// A control message of the peer.
     Control(Vec<u8>),
     /// A packet of the peer was authenticated by SRTP or DTLS; at most one event in 250 ms.

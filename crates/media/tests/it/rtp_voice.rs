@@ -1,6 +1,7 @@
 //! Voice as other WebRTC peers speak it, on virtual time: encoder, jitter buffer, and what lies between.
 
 mod durations;
+mod narrow;
 mod networks;
 mod wishes;
 

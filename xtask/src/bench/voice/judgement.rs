@@ -90,7 +90,7 @@ impl Judged {
     }
 }
 
-/// Of both directions: the mean of the voices' scores, the median of the rest, and the dearer client.
+/// Of both directions: the mean of the voices' scores, the longest gap, the median of the rest, and the dearer client.
 fn outcome(call: &Call, judged: &[Judged], scores: &[SpeechScores]) -> Result<Outcome> {
     let middle = |value: fn(&Judged) -> f64| {
         let values: Vec<f64> = judged.iter().map(value).collect();
@@ -105,7 +105,9 @@ fn outcome(call: &Call, judged: &[Judged], scores: &[SpeechScores]) -> Result<Ou
         pesq: mean(&pesq),
         plcmos: mean(&plcmos),
         delay_ms: middle(|judged| judged.delay_ms)?,
-        gap_ms: middle(|judged| judged.comparison.longest_gap_ms)?,
+        gap_ms: judged.iter().fold(0.0, |longest, judged| {
+            judged.comparison.longest_gap_ms.max(longest)
+        }),
         processor: caller.max(callee),
     })
 }

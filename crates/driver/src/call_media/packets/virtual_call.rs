@@ -422,6 +422,7 @@ impl VirtualCall {
             | TransportEvent::PathSilent
             | TransportEvent::Packet(_)
             | TransportEvent::PeerReport(_)
+            | TransportEvent::RoundTrip(_)
             | TransportEvent::AuthenticatedPacket
             | TransportEvent::Closed => {}
         }

@@ -75,7 +75,18 @@ impl Transport {
         self.emit(TransportEvent::PeerReport(PeerReport {
             // Any loss at all is some.
             loss_percent: (loss.clamp(0.0, 1.0) * 100.0).ceil() as u8,
-            round_trip: stats.rtt,
         }));
+    }
+
+    /// Tells how long the last check took, if it was answered since that was told.
+    pub(in super::super) fn tell_round_trip(&mut self) {
+        let answered = self.selection.last_answer();
+        let Some((browser, round_trip)) = self.browser.as_deref_mut().zip(self.stats.rtt) else {
+            return;
+        };
+        if answered > browser.round_trip_at {
+            browser.round_trip_at = answered;
+            self.emit(TransportEvent::RoundTrip(round_trip));
+        }
     }
 }

@@ -169,10 +169,7 @@ fn copies_of_lost_frames_come_where_reports_tell_of_loss_and_the_peer_takes_them
         let mut line = Line::new(Codec::Opus, wishes);
         for number in 0..1_000 {
             if number % 100 == 0 {
-                line.encoder.handle_report(PeerReport {
-                    loss_percent,
-                    round_trip: None,
-                });
+                line.encoder.handle_report(PeerReport { loss_percent });
             }
             line.tick(&buzz(number), |packet| packet.sequence % 10 == 0);
         }
