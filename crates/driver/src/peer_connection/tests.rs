@@ -5,10 +5,14 @@ mod handed_over;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use securecall_media::TransportEvent;
+use securecall_media::{
+    AgreedAudio, Codec, OpusWishes, PathKind, PeerReport, SelectedPair, TICK_SAMPLES,
+    TransportEvent,
+};
 use securecall_relay::stun::{AttributeType, Class, Message, MessageBuilder, Method};
 use securecall_session::{CallHandle, CallHandles, NamedCall, Route, Tier, WireCallId};
 
+use super::rtp_voice::RtpVoice;
 use super::*;
 use crate::media_output::MediaOutput;
 use crate::queue::{Receiver, queue};
@@ -78,6 +82,62 @@ async fn what_the_network_lost_is_not_called_a_fault_of_this_machine() {
         }
         assert_eq!(failures, [expected], "{error}");
     }
+}
+
+/// Half a minute of plain packets to a peer whose checks take so long from the eleventh second on, and which tells of loss. Gives the bit
+/// rate at the end.
+async fn bit_rate_after(slow: Duration, happens: Option<TransportEvent>) -> u32 {
+    let (mut peer, _outputs) = offered(Route::Direct);
+    let agreed = AgreedAudio {
+        codec: Codec::Opus,
+        wishes: OpusWishes::default(),
+        we_send: true,
+        peer_sends: true,
+        peer_stream: None,
+    };
+    peer.voice = Some(PeerVoice::Rtp(Box::new(RtpVoice::new(agreed).unwrap())));
+    let start = clock::now();
+    for second in 0..30_u64 {
+        if second == 10 {
+            let report = PeerReport { loss_percent: 10 };
+            peer.handle_event(TransportEvent::PeerReport(report));
+            happens
+                .clone()
+                .into_iter()
+                .for_each(|event| peer.handle_event(event));
+        }
+        let round_trip = match second {
+            ..10 => Duration::from_millis(50),
+            _ => slow,
+        };
+        peer.handle_event(TransportEvent::RoundTrip(round_trip));
+        let Some(PeerVoice::Rtp(voice)) = &mut peer.voice else {
+            panic!("it is gone");
+        };
+        for tick in 0..100 {
+            let now = start + Duration::from_millis(1_000 * second + 10 * tick);
+            voice.push(now, &[0.0; TICK_SAMPLES]);
+        }
+    }
+    match &peer.voice {
+        Some(PeerVoice::Rtp(voice)) => voice.bit_rate(),
+        _ => panic!("it is gone"),
+    }
+}
+
+#[tokio::test]
+async fn what_the_transport_tells_of_the_path_comes_to_the_encoder_of_plain_packets() {
+    let [fast, slow] = [50, 350].map(Duration::from_millis);
+    assert_eq!(bit_rate_after(fast, None).await, 32_000);
+    assert!(bit_rate_after(slow, None).await < 32_000);
+    let another = TransportEvent::PathChanged {
+        kind: PathKind::Direct,
+        pair: SelectedPair {
+            local: (LOCALHOST, 1).into(),
+            remote: (LOCALHOST, 2).into(),
+        },
+    };
+    assert_eq!(bit_rate_after(slow, Some(another)).await, 32_000);
 }
 
 #[tokio::test]
