@@ -126,6 +126,12 @@ impl Daemon {
         self.child.wait().map(drop)
     }
 
+    /// What it has logged so far.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.log)).into_owned()
+    }
+
     /// All that it has logged, once it has ended.
     #[must_use]
     pub fn into_log(mut self) -> String {
@@ -135,7 +141,7 @@ impl Daemon {
             // It cannot panic.
             let _ = reader.join();
         }
-        String::from_utf8_lossy(&lock(&self.log)).into_owned()
+        self.logged()
     }
 
     /// What it logs, also after its end.

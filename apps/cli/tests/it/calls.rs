@@ -73,11 +73,14 @@ fn a_log_of_everything_holds_no_password_of_the_call() {
     let mut callee = bo.talk(&["listen", "--answer", "contacts", "--once"]);
     callee.wait_for("ready");
     let audio = ["--mic", "tone:300", "--speaker", "null"];
-    let call = [&["--json", "call", "peer", "--duration", "1"], &audio[..]].concat();
+    let call = [&["--json", "call", "peer"], &audio[..]].concat();
     let mut command = ada.machine.command(&call);
     command.env("SECURECALL_LOG", "trace,is=trace,str0m=trace");
     let mut caller = Talker::start(command);
-    caller.wait_for("connected");
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    caller.order("hangup");
     let log = caller.end_with_log();
     assert!(log.contains(" TRACE "), "{log}");
     for name in ["IceCreds", "pwd", "ufrag", "username: \"", "split_username"] {
@@ -234,11 +237,13 @@ fn a_contact_added_while_listening_may_call_at_once() {
     ada.machine.json(&["contact", "add", &bo.matrix_id]);
     // The listener looks once a second; a caller that comes earlier is a stranger, and tries again.
     loop {
-        let mut caller = ada.talk(&["call", &bo.matrix_id, "--duration", "1"]);
+        let mut caller = ada.talk(&["call", &bo.matrix_id]);
         caller.wait_for("dialing");
         let event = callee.wait_for_any(&["refused", "connected"]);
         if event["event"] == "connected" {
             assert_eq!(event["peer"]["name"], "Ada");
+            caller.wait_for("connected");
+            caller.order("hangup");
             assert_eq!(caller.end().0, 0);
             break;
         }

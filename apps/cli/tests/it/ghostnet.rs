@@ -38,19 +38,18 @@ fn two_people_talk_through_ghostnet() {
     ];
     let mut callee = talker(&bo, &relays, &listen);
     callee.wait_for("ready");
-    let call = ["call", "peer", "--route", "ghostnet", "--duration", "2"];
-    let mut caller = talker(&ada, &relays, &call);
+    let mut caller = talker(&ada, &relays, &["call", "peer", "--route", "ghostnet"]);
     for side in [&mut caller, &mut callee] {
-        let carried = side.wait_for("relays");
+        let [carried, connected] = side.wait_for_each(["relays", "connected"]);
         let operators = [&carried["entry"], &carried["exit"]];
         assert_ne!(operators[0], operators[1]);
-        let connected = side.wait_for("connected");
         assert_eq!(connected["route"], "ghostnet");
         assert_eq!([&connected["entry"], &connected["exit"]], operators);
     }
     for side in [&mut caller, &mut callee] {
         side.wait_for("first_audio");
     }
+    caller.order("hangup");
     let (code, rest) = caller.end();
     assert_eq!(
         (code, &last(&rest, "ended")["reason"]),
@@ -66,13 +65,13 @@ fn one_of_two_may_take_ghostnet() {
     let listen = ["listen", "--answer", "contacts", "--once"];
     let mut callee = talker(&bo, &relays, &listen);
     callee.wait_for("ready");
-    let call = ["call", "peer", "--route", "ghostnet", "--duration", "1"];
-    let mut caller = talker(&ada, &relays, &call);
+    let mut caller = talker(&ada, &relays, &["call", "peer", "--route", "ghostnet"]);
     assert_eq!(caller.wait_for("connected")["route"], "ghostnet");
     // What it sees is the exit: an address at a relay of the other.
     let connected = callee.wait_for("connected");
     assert_eq!(connected["route"], "relay");
     assert!(connected["entry"].is_null() && connected["exit"].is_null());
+    caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert_eq!(callee.end().0, 0);
 }
@@ -132,15 +131,19 @@ fn a_call_goes_on_through_another_exit_when_its_own_dies() {
     let mut callee = talker(&bo, &relays, &listen);
     callee.wait_for("ready");
     let mut caller = talker(&ada, &relays, &["call", "peer", "--route", "ghostnet"]);
-    let first = caller.wait_for("relays");
-    caller.wait_for("connected");
+    let [first, _] = caller.wait_for_each(["relays", "connected"]);
     for side in [&mut caller, &mut callee] {
         side.wait_for("first_audio");
     }
     relays.kill(first["exit"].as_str().unwrap());
-    let second = caller.wait_for("relays");
+    // The same may be told again before others carry the call.
+    let second = loop {
+        let now = caller.wait_for("relays");
+        if now["exit"] != first["exit"] {
+            break now;
+        }
+    };
     assert_eq!(second["entry"], first["entry"]);
-    assert_ne!(second["exit"], first["exit"]);
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert_eq!(callee.end().0, 0);

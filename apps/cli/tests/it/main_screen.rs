@@ -87,6 +87,8 @@ fn contacts_are_shown_searched_and_called() {
     assert_eq!(callee.wait_for("incoming")["peer"]["id"], ada.id);
     callee.order("answer");
     screen.wait_for("Safety words");
+    // A call that is hung up before the callee is connected, too, was none.
+    callee.wait_for("connected");
     // In a call, these are no keys.
     screen.press("ax/");
     paste(&mut screen, &cy.id);

@@ -242,8 +242,14 @@ impl InCall {
 
     /// Waits until it is connected.
     #[track_caller]
-    fn connected(mut caller: Talker, mut callee: Talker) -> Self {
+    fn connected(mut caller: Talker, callee: Talker) -> Self {
         let connected = caller.wait_for("connected");
+        Self::connected_at_caller(&connected, caller, callee)
+    }
+
+    /// The caller has said that it is connected; waits until the callee does.
+    #[track_caller]
+    fn connected_at_caller(connected: &Value, caller: Talker, mut callee: Talker) -> Self {
         let there = callee.wait_for("connected");
         assert_eq!(connected["safety_words"], there["safety_words"]);
         let route = connected["route"].as_str().unwrap().to_owned();
@@ -315,14 +321,17 @@ fn hears(talker: &mut Talker) -> (Heard, Vec<Value>) {
 #[track_caller]
 fn goes(caller: &Place<'_>, callee: &Place<'_>, servers: &str, route: &str) {
     let mut call = InCall::begin(caller, callee, Way::of_contacts(servers));
-    call.caller.wait_for("first_audio");
     let mut found = call.route.clone();
-    if route == "direct" {
-        while found != route {
-            let event = call.caller.wait_for("route_changed");
-            found = event["route"].as_str().unwrap().to_owned();
+    let mut is_heard = false;
+    // The better way may be found before or after the other is heard.
+    while !is_heard || (route == "direct" && found != route) {
+        let event = call.caller.wait_for_any(&["first_audio", "route_changed"]);
+        match event["route"].as_str() {
+            Some(changed) => found = changed.to_owned(),
+            None => is_heard = true,
         }
-    } else {
+    }
+    if route != "direct" {
         // A better way would be found in the time that this takes.
         found = call.hear_each_other().pop().unwrap_or(found);
     }

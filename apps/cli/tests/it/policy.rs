@@ -219,7 +219,10 @@ fn where_contacts_may_ring_they_do() {
     bo.machine.json(&["config", "set", "ring", "contacts"]);
     let mut listener = bo.talk(&["listen", "--answer", "contacts", "--once"]);
     listener.wait_for("ready");
-    let caller = ada.talk(&["call", "peer", "--duration", "0.5"]);
+    let mut caller = ada.talk(&["call", "peer"]);
+    caller.wait_for("connected");
+    listener.wait_for("connected");
+    caller.order("hangup");
     let (code, events) = caller.end();
     assert_eq!(
         (code, &last(&events, "ended")["reason"]),

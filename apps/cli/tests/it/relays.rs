@@ -28,18 +28,14 @@ fn two_people_talk_by_relay() {
     ];
     let mut callee = talker(&bo, &coturn, &[&listen[..], SILENT].concat());
     callee.wait_for("ready");
-    let call = [
-        "--json",
-        "call",
-        "peer",
-        "--route",
-        "relay",
-        "--duration",
-        "1.5",
-    ];
+    let call = ["--json", "call", "peer", "--route", "relay"];
     let mut caller = talker(&ada, &coturn, &[&call[..], SILENT].concat());
     assert_eq!(caller.wait_for("connected")["route"], "relay");
     assert_eq!(callee.wait_for("connected")["route"], "relay");
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    caller.order("hangup");
     let (code, rest) = caller.end();
     assert_eq!(
         (code, &last(&rest, "ended")["reason"]),
@@ -148,7 +144,7 @@ fn people_who_are_no_contacts_of_each_other_talk_by_relay() {
     let listen = ["--json", "listen", "--answer", "auto", "--once"];
     let mut callee = talker(&bo, &coturn, &[&listen[..], SILENT].concat());
     callee.wait_for("ready");
-    let call = ["--json", "call", &bo.matrix_id, "--duration", "1.5"];
+    let call = ["--json", "call", &bo.matrix_id];
     let mut caller = talker(&ada, &coturn, &[&call[..], SILENT].concat());
     assert_eq!(caller.wait_for("connected")["route"], "relay");
     let connected = callee.wait_for("connected");
@@ -156,6 +152,10 @@ fn people_who_are_no_contacts_of_each_other_talk_by_relay() {
         (&connected["route"], &connected["peer"]["name"]),
         (&Value::from("relay"), &Value::Null)
     );
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    caller.order("hangup");
     assert_eq!((caller.end().0, callee.end().0), (0, 0));
 }
 
@@ -163,7 +163,7 @@ fn people_who_are_no_contacts_of_each_other_talk_by_relay() {
 fn without_a_relay_of_their_own_a_stranger_is_called_directly_or_not_at_all() {
     let coturn = coturn();
     let (ada, bo) = (User::new(), User::new());
-    let call = ["--json", "call", &bo.matrix_id, "--duration", "1.5"];
+    let call = ["--json", "call", &bo.matrix_id];
     let mut refused = Talker::start(ada.machine.command(&[&call[..], SILENT].concat()));
     let error = refused.wait_for("error");
     assert_eq!(error["kind"], "no_relay");
@@ -181,6 +181,10 @@ fn without_a_relay_of_their_own_a_stranger_is_called_directly_or_not_at_all() {
     let mut caller = Talker::start(ada.machine.command(&directly));
     caller.wait_for("connected");
     assert_eq!(callee.wait_for("connected")["route"], "relay");
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    caller.order("hangup");
     assert_eq!((caller.end().0, callee.end().0), (0, 0));
 }
 

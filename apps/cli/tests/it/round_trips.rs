@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::command::{end, end_with_input, text};
-use crate::talker::{User, homeserver, last};
+use crate::talker::{User, homeserver};
 
 /// A file of this project.
 fn of_project(path: &str) -> PathBuf {
@@ -28,17 +28,16 @@ fn share(user: &User, options: &[&str]) -> Value {
     user.machine.json(&arguments).remove(0)
 }
 
-/// Calls a contact that was just added, and talks for a moment.
+/// Calls a contact that was just added, until both are connected.
 fn call(caller: &User, callee: &User, name: &str) {
     callee.add(caller, "caller");
     let mut listener = callee.talk(&["listen", "--answer", "contacts", "--once"]);
     listener.wait_for("ready");
-    let (code, rest) = caller.talk(&["call", name, "--duration", "1"]).end();
-    assert_eq!(
-        (code, &last(&rest, "connected")["peer"]["id"]),
-        (0, &Value::from(callee.id.as_str()))
-    );
-    assert_eq!(listener.end().0, 0);
+    let mut calling = caller.talk(&["call", name]);
+    assert_eq!(calling.wait_for("connected")["peer"]["id"], callee.id);
+    listener.wait_for("connected");
+    calling.order("hangup");
+    assert_eq!((calling.end().0, listener.end().0), (0, 0));
 }
 
 #[test]

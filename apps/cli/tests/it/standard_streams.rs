@@ -49,16 +49,7 @@ fn a_voice_comes_from_standard_input_and_goes_to_standard_output() {
 
     let mut caller = ada
         .machine
-        .command(&[
-            "call",
-            "peer",
-            "--duration",
-            "2",
-            "--mic",
-            "-",
-            "--speaker",
-            "-",
-        ])
+        .command(&["call", "peer", "--mic", "-", "--speaker", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -71,7 +62,15 @@ fn a_voice_comes_from_standard_input_and_goes_to_standard_output() {
             thread::sleep(Duration::from_millis(10));
         }
     });
-    let ended = caller.wait_with_output().unwrap();
+    let listening = thread::spawn(move || caller.wait_with_output().unwrap());
+    callee.wait_for("first_audio");
+    // Figures come each second.
+    callee.so_far();
+    for _ in 0..3 {
+        callee.wait_for("stats");
+    }
+    callee.order("hangup");
+    let ended = listening.join().unwrap();
     speaking.join().unwrap();
     let told = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(0), "{told}");

@@ -194,6 +194,19 @@ impl Talker {
         }
     }
 
+    /// An event of each of these names, in whatever order they come; others are passed over. Of those that come again meanwhile, the
+    /// newest.
+    #[track_caller]
+    pub(crate) fn wait_for_each<const N: usize>(&mut self, names: [&str; N]) -> [Value; N] {
+        let mut found = [const { None }; N];
+        while found.iter().any(Option::is_none) {
+            let event = self.wait_for_any(&names);
+            let name = names.iter().position(|name| event["event"] == *name);
+            found[name.unwrap()] = Some(event);
+        }
+        found.map(Option::unwrap)
+    }
+
     /// The events that are there already and were not waited for.
     pub(crate) fn so_far(&mut self) -> Vec<Value> {
         let events: Vec<Value> = self.events.try_iter().collect();

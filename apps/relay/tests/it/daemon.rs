@@ -161,6 +161,28 @@ impl Daemon {
         panic!("{name} is {} for ten seconds", self.figure(name));
     }
 
+    /// Has it read anew what it reads on SIGHUP, and waits until it has. Whether it took what it read.
+    pub(crate) async fn reload(&self) -> bool {
+        let outcomes = [
+            "read certificate, directory and keys anew",
+            "nothing is read anew",
+        ];
+        let count = || {
+            let log = self.daemon.logged();
+            outcomes.map(|outcome| log.matches(outcome).count())
+        };
+        let before = count();
+        self.signal(Signal::HUP);
+        for _ in 0..500 {
+            let [taken, refused] = count();
+            if [taken, refused] != before {
+                return taken > before[0];
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("nothing is read for ten seconds: {}", self.daemon.logged());
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         for _ in 0..1000 {

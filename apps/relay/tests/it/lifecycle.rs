@@ -72,7 +72,7 @@ async fn on_sighup_certificate_and_relays_are_read_anew_and_flows_go_on() {
     let lab = &daemon.lab;
     let key = std::fs::read(lab.path("key.pem")).unwrap();
     std::fs::write(lab.path("key.pem"), "no key").unwrap();
-    daemon.signal(Signal::HUP);
+    assert!(!daemon.reload().await);
     let same = Client::connect(daemon.address()).await;
     let shown = client.shown.der().unwrap();
     assert_eq!(same.shown.der().unwrap(), shown);
@@ -88,15 +88,8 @@ async fn on_sighup_certificate_and_relays_are_read_anew_and_flows_go_on() {
         "addresses = [\"127.0.0.1\"]",
         "",
     );
-    daemon.signal(Signal::HUP);
+    assert!(daemon.reload().await);
     let mut renewed = Client::connect(daemon.address()).await;
-    for _ in 0..100 {
-        if renewed.shown.der().unwrap() != shown {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        renewed = Client::connect(daemon.address()).await;
-    }
     assert_ne!(renewed.shown.der().unwrap(), shown);
     assert_eq!(renewed.forward(second).await.status(), 200);
     assert_eq!(

@@ -4,7 +4,6 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 
-use rustix::process::Signal;
 use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{
     Challenge, IssuerDirectory, Purchase, Token, TokenKey, TokenResponse, read_www_authenticate,
@@ -103,7 +102,7 @@ async fn a_token_is_good_once() {
     assert_eq!(daemon.figure("tokens_replayed_total"), 2);
     assert_eq!(daemon.figure("tokens_remembered"), 1);
     // Not even when keys are read anew.
-    daemon.signal(Signal::HUP);
+    assert!(daemon.reload().await);
     let next = issuer.sell("issuer.test");
     assert_eq!(other.bind_by(&next.authorization()).await.status(), 200);
     assert_eq!(other.bind_by(&shown).await.status(), 401);

@@ -7,7 +7,7 @@ use securecall_driver::{AnswerPolicy, CallEvent, Client, DeviceWish, EndReason, 
 use crate::people::{
     InCall, Person, connected, direct, ended, hears, incoming, placed, synapse, wait_for,
 };
-use crate::tone::median_amplitude;
+use crate::tone::{greatest_amplitude, median_amplitude};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_strangers_hear_each_others_tone() {
@@ -44,6 +44,8 @@ async fn devices_are_exchanged_in_a_call_and_one_that_cannot_be_changes_nothing(
     let wish = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     let handle = call.calling.handle();
     let id = call.call.handle;
+    // The tone of the first microphone, which the first recording is to have.
+    hears(&mut call.called).await;
     let refused = DeviceWish::Microphone(wish(&nowhere).parse().unwrap());
     handle.exchange(id, refused).await.unwrap();
     let why = wait_for(&mut call.calling, |event| match event {
@@ -69,7 +71,7 @@ async fn devices_are_exchanged_in_a_call_and_one_that_cannot_be_changes_nothing(
     call.calling.stop().await;
     call.called.stop().await;
     // The first recording is whole, too.
-    assert!(median_amplitude(&call.callee.recording(), 440.0) > 0.1);
+    assert!(greatest_amplitude(&call.callee.recording(), 440.0) > 0.1);
     let heard = median_amplitude(&elsewhere, 880.0);
     assert!((0.2..0.3).contains(&heard), "{heard}");
     assert!(median_amplitude(&elsewhere, 440.0) < 0.02);

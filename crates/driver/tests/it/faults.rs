@@ -11,7 +11,10 @@ use securecall_driver::{
 use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
 
 use crate::{
-    people::{InCall, Person, connected, direct, ended, incoming, log, placed, synapse, wait_for},
+    people::{
+        InCall, PATIENCE, Person, connected, direct, ended, incoming, log, placed, synapse,
+        wait_for,
+    },
     tone::median_amplitude,
 };
 
@@ -229,9 +232,14 @@ async fn a_peer_on_this_machine_is_not_tried_unless_that_is_asked_for_by_name() 
     let [to_caller, to_callee] = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
     let (calling, called, _) = placed(&caller, &callee, [calling, called]).await;
     // The callee knows the caller's address, and tries it again and again.
-    while to_caller.packets() < 10 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_tried = async {
+        while to_caller.packets() < 10 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_tried)
+        .await
+        .expect("the callee tries the caller's address");
     assert_eq!(to_callee.packets(), 0, "it was neither tried nor answered");
     calling.stop().await;
     called.stop().await;

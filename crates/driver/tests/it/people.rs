@@ -14,7 +14,7 @@ use securecall_randomness::SystemRandomness;
 use tempfile::TempDir;
 
 /// No event of a call takes longer; only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The homeserver that all tests share which do not break it.
 pub(crate) fn synapse() -> &'static Synapse {

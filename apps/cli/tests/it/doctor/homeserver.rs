@@ -178,10 +178,12 @@ fn beside_a_listener_nothing_is_taken_from_it() {
     says(told.check("round_trip"), "message", "in use by process");
     assert_eq!(told.check("one_time_keys")["ok"], true);
     assert_eq!(told.check("device_keys")["ok"], true);
-    let mut caller = bo.talk(&["call", "peer", "--duration", "0.5"]);
+    let mut caller = bo.talk(&["call", "peer"]);
     listener.wait_for("connected");
     caller.wait_for("connected");
+    caller.order("hangup");
     assert_eq!(caller.end().0, 0);
+    assert_eq!(listener.wait_for("ended")["reason"], "remote_hangup");
     listener.order("quit");
     assert_eq!(listener.end().0, 0);
 }

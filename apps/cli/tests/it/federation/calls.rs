@@ -66,13 +66,7 @@ fn two_people_talk(servers: Servers) {
         .concat(),
     );
     assert_eq!(callee.wait_for("ready")["matrix_id"], bo.matrix_id);
-    let mut caller = ada.start(
-        &[
-            &["call", "peer", "--duration", "2.5"],
-            &audio("tone:300", &heard[0])[..],
-        ]
-        .concat(),
-    );
+    let mut caller = ada.start(&[&["call", "peer"], &audio("tone:300", &heard[0])[..]].concat());
 
     let incoming = callee.wait_for("incoming");
     assert_eq!(incoming["peer"]["id"], ada.id);
@@ -82,6 +76,16 @@ fn two_people_talk(servers: Servers) {
     assert_eq!(called["peer"]["id"], bo.id);
     assert_eq!(called["safety_words"], answered["safety_words"]);
     assert_eq!(called["safety_words"].as_array().unwrap().len(), 4);
+    for talker in [&mut caller, &mut callee] {
+        talker.wait_for("first_audio");
+    }
+    // Figures come each second: that long is heard between two, and recorded.
+    for talker in [&mut caller, &mut callee] {
+        talker.so_far();
+        talker.wait_for("stats");
+        talker.wait_for("stats");
+    }
+    caller.order("hangup");
     end_is(caller, 0, "local_hangup");
     end_is(callee, 0, "remote_hangup");
     for (recording, own, others) in [(&heard[0], 300.0, 500.0), (&heard[1], 500.0, 300.0)] {

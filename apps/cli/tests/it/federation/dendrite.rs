@@ -95,12 +95,12 @@ fn two_people_talk_by_the_relay_that_it_names() {
     let listen = ["listen", "--answer", "contacts", "--once"];
     let mut callee = bo.talk(&[&listen[..], &by_relay].concat());
     callee.wait_for("ready");
-    let call = ["call", "peer", "--duration", "1"];
-    let mut caller = ada.talk(&[&call[..], &by_relay].concat());
+    let mut caller = ada.talk(&[&["call", "peer"], &by_relay[..]].concat());
     for talker in [&mut caller, &mut callee] {
         assert_eq!(talker.wait_for("connected")["route"], "relay");
         talker.wait_for("first_audio");
     }
+    caller.order("hangup");
     assert_eq!((caller.end().0, callee.end().0), (0, 0));
 }
 

@@ -111,9 +111,10 @@ fn wait_until<T>(look: impl Fn() -> Result<T, String>) -> T {
 fn talk(ada: &User, bo: &User) {
     let mut callee = bo.talk(&["listen", "--answer", "contacts", "--once"]);
     callee.wait_for("ready");
-    let mut caller = ada.talk(&["call", "peer", "--duration", "2"]);
+    let mut caller = ada.talk(&["call", "peer"]);
     caller.wait_for("first_audio");
     callee.wait_for("first_audio");
+    caller.order("hangup");
     for (talker, reason) in [(caller, "local_hangup"), (callee, "remote_hangup")] {
         let (code, rest) = talker.end();
         assert_eq!((code, &last(&rest, "ended")["reason"]), (0, &reason.into()));

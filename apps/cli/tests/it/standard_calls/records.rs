@@ -15,8 +15,12 @@ fn call(ada: &Ordinary, bo: &Ordinary) {
     let listen = [&["listen", "--once", "--answer", "auto"][..], &ANY].concat();
     let mut callee = bo.talk(&listen, "tone:1000");
     callee.wait_for("ready");
-    let call = ["call", &bo.account.matrix_id, "--duration", "1"];
-    let caller = ada.talk(&[&call[..], &ANY].concat(), "tone:440");
+    let call = ["call", &bo.account.matrix_id];
+    let mut caller = ada.talk(&[&call[..], &ANY].concat(), "tone:440");
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    caller.order("hangup");
     for talker in [caller, callee] {
         let (code, rest) = talker.end();
         assert_eq!(code, 0, "{rest:#?}");

@@ -78,9 +78,10 @@ impl Stage {
 
     /// Calls, and waits until both hear each other; gives who carries it, entry and exit.
     fn call(&self) -> (InCall, [String; 2]) {
-        let mut call = self.dial();
-        let carriers = carriers(&call.caller.wait_for("relays"));
-        let mut call = InCall::connected(call.caller, call.callee);
+        let Dialing { mut caller, callee } = self.dial();
+        let [relays, connected] = caller.wait_for_each(["relays", "connected"]);
+        let carriers = carriers(&relays);
+        let mut call = InCall::connected_at_caller(&connected, caller, callee);
         assert_eq!(call.route, "ghostnet");
         assert_eq!(call.hear_each_other(), [""; 0]);
         (call, carriers)
