@@ -17,6 +17,8 @@
 mod simulated_call;
 #[path = "../tests/it/simulated_group.rs"]
 mod simulated_group;
+#[path = "../tests/it/simulated_leg.rs"]
+mod simulated_leg;
 
 use std::path::Path;
 use std::time::Duration;

@@ -13,6 +13,8 @@
 
 #[path = "../tests/it/simulated_call.rs"]
 mod simulated_call;
+#[path = "../tests/it/simulated_leg.rs"]
+mod simulated_leg;
 
 use std::time::{Duration, Instant};
 

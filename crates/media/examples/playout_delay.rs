@@ -15,6 +15,8 @@
 mod optimum;
 #[path = "../tests/it/simulated_call.rs"]
 mod simulated_call;
+#[path = "../tests/it/simulated_leg.rs"]
+mod simulated_leg;
 
 use std::{path::Path, time::Duration};
 

@@ -10,5 +10,6 @@ mod refusal;
 mod rtp_voice;
 mod simulated_call;
 mod simulated_group;
+mod simulated_leg;
 mod transport;
 mod voice;

@@ -5,7 +5,10 @@ use std::{ops::Range, time::Duration};
 use securecall_media::{MUTED_FRAME, ReceivePipeline, TICK_SAMPLES, Tick};
 use securecall_netem::virtual_start;
 
-use crate::simulated_call::{Envelope, Sender, speech};
+use crate::{
+    simulated_call::{Sender, speech},
+    simulated_leg::Envelope,
+};
 
 /// What is in a sealed frame before the report.
 fn payload(frame: &[u8]) -> &[u8] {

@@ -9,25 +9,17 @@ use securecall_media::{
 use securecall_netem::{Conditions, Link, virtual_start};
 use web_time::Instant;
 
-use crate::simulated_call::{Envelope, speech};
+use crate::{
+    simulated_call::speech,
+    simulated_leg::{EPOCH_TICKS, Envelope, Leg, OVERHEAD, Packet},
+};
 
 const MS: Duration = Duration::from_millis(1);
-/// SRTP, UDP and IP around a sealed frame.
-const OVERHEAD: usize = 54;
-const EPOCH_TICKS: usize = 1_000;
 
-type Packet = (u64, u64, Vec<u8>);
-
-/// One end, joined as the driver joins it.
 struct End {
     voice: Vec<Tick>,
     encoder: VoiceEncoder,
-    send: SendPipeline<Envelope>,
-    receive: ReceivePipeline<Envelope>,
-    adaptation: NetworkAdaptation,
-    /// To the other.
-    link: Link<Packet>,
-    sequence: u64,
+    leg: Leg,
     /// After each tick.
     history: Vec<Moment>,
 }
@@ -45,37 +37,20 @@ impl End {
         Self {
             voice: ticks.map(|tick| tick.try_into().unwrap()).collect(),
             encoder: VoiceEncoder::new().unwrap(),
-            send: SendPipeline::new(Envelope::default()),
-            receive: ReceivePipeline::new(Envelope::default()).unwrap(),
-            adaptation: NetworkAdaptation::new(),
-            link: Link::new(seed, Conditions::default()),
-            sequence: 0,
+            leg: Leg::new(seed, Conditions::default()),
             history: Vec::new(),
         }
     }
 
     fn tick(&mut self, now: Instant, number: usize) {
-        if number > 0 && number.is_multiple_of(EPOCH_TICKS) {
-            self.send.sealer_mut().next_epoch();
-            self.send.begin_epoch(self.adaptation.begin_epoch(now));
-        }
         let mut heard = [0.0; TICK_SAMPLES];
-        self.receive.playback(now, &mut heard);
-        let wish = self.adaptation.wish();
-        self.encoder
-            .configure(wish.settings(Effort::Medium))
-            .unwrap();
-        self.send.set_copy_distance(self.adaptation.copy_distance());
+        self.leg.receive.playback(now, &mut heard);
+        self.leg.adapt(&mut self.encoder, now, number);
+        let wish = self.leg.wish();
         let voice = &self.voice[number % self.voice.len()];
-        let mut sealed = None;
-        if let Some(encoded) = self.encoder.push(voice).unwrap() {
-            let frame = self.send.seal(encoded, self.receive.report()).unwrap();
-            sealed = Some(frame.bytes.len());
-            let packet = (self.sequence, frame.media_time, frame.bytes.to_vec());
-            self.link.send(now, frame.bytes.len() + OVERHEAD, packet);
-            self.sequence += 1;
-        }
-        let jitter_buffer = self.receive.statistics().jitter_buffer;
+        let encoded = self.encoder.push(voice).unwrap();
+        let sealed = encoded.map(|frame| self.leg.send(now, frame));
+        let jitter_buffer = self.leg.receive.statistics().jitter_buffer;
         self.history.push(Moment {
             sealed,
             wish,
@@ -85,13 +60,8 @@ impl End {
     }
 
     fn hear(&mut self, other: &mut Link<Packet>, now: Instant) {
-        while let Some((at, (sequence, media_time, mut frame))) = other.receive(now) {
-            let taken = self
-                .receive
-                .handle_frame(at, sequence, media_time as u32, &mut frame);
-            taken.unwrap();
-            let report = self.receive.peer_report().unwrap();
-            self.adaptation.handle_report(at, report);
+        while let Some((at, packet)) = other.receive(now) {
+            self.leg.take(at, packet);
         }
     }
 
@@ -131,10 +101,10 @@ fn call(
     for number in 0..seconds * 100 {
         let now = start + 10 * MS * u32::try_from(number).unwrap();
         let [one, other] = &mut ends;
-        one.link.set_conditions(weather(number / 100));
-        other.link.set_conditions(good);
-        one.hear(&mut other.link, now);
-        other.hear(&mut one.link, now);
+        one.leg.link.set_conditions(weather(number / 100));
+        other.leg.link.set_conditions(good);
+        one.hear(&mut other.leg.link, now);
+        other.hear(&mut one.leg.link, now);
         one.tick(now, number);
         other.tick(now, number);
     }
@@ -386,18 +356,18 @@ fn outages_of_three_frames_that_take_four_now_and_then_cost_no_wait_for_deep_red
         // 60 ms of each 600, and a packet more where one lies at either edge: every second time.
         let takes_four = (number / 60).is_multiple_of(2);
         let cut = number * 10 % 600 < if takes_four { 80 } else { 60 };
-        for link in [&mut one.link, &mut other.link] {
+        for link in [&mut one.leg.link, &mut other.leg.link] {
             link.set_conditions(Conditions {
                 cut,
                 delay: MS,
                 ..Conditions::default()
             });
         }
-        one.hear(&mut other.link, now);
-        other.hear(&mut one.link, now);
+        one.hear(&mut other.leg.link, now);
+        other.hear(&mut one.leg.link, now);
         one.tick(now, number);
         other.tick(now, number);
-        let jitter_buffer = one.receive.statistics().jitter_buffer;
+        let jitter_buffer = one.leg.receive.statistics().jitter_buffer;
         assert!(jitter_buffer.target_delay_ms < 25.0, "{jitter_buffer:?}");
     }
 }

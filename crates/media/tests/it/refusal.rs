@@ -6,7 +6,7 @@ use securecall_media::{
 };
 use securecall_netem::virtual_start;
 
-use crate::simulated_call::Envelope;
+use crate::simulated_leg::Envelope;
 
 #[test]
 fn a_frame_that_does_not_open_is_refused_and_counted() {

@@ -1,67 +1,22 @@
-//! One direction of a call on virtual time: microphone, send pipeline, emulated network, receive pipeline, speaker.
+//! One direction of a call on virtual time: microphone, send pipeline, emulated network, receive pipeline, speaker. Who listens is
+//! muted.
 
 use std::{ops::Range, path::Path, time::Duration};
 
 use securecall_media::{
-    CodecError, Level, OpenError, OpenFrame, OpenedFrame, OutboundFrame, ReceivePipeline,
-    ReceiveStatistics, SealError, SealFrame, SendPipeline, SpeakerPace, TICK_SAMPLES, Tick,
-    VoiceEncoder, VoiceReport,
+    CodecError, Level, OutboundFrame, ReceiveStatistics, SendPipeline, SpeakerPace, TICK_SAMPLES,
+    Tick, VoiceEncoder, VoiceReport,
 };
-use securecall_netem::{Conditions, Link, virtual_start};
+use securecall_netem::{Conditions, virtual_start};
 use securecall_quality::{Comparison, read_wav};
-use web_time::Instant;
+
+use crate::simulated_leg::{Envelope, FIRST_SEQUENCE, Leg};
 
 /// What no delay of a buffer can save: a frame's length and the look-ahead of Opus.
 pub(crate) const CODEC_MS: f64 = 26.5;
 const TICK_US: f64 = 10_000.0;
-const MARK: u8 = 0xA5;
-const FIRST_SEQUENCE: u64 = 65_500;
 
-/// A stand-in for the frame cipher with its sizes: 5 bytes before, the frame's number among them, whose first byte is the epoch, and
-/// 16 after.
-#[derive(Debug, Default)]
-pub(crate) struct Envelope {
-    sealed: u32,
-}
-
-impl Envelope {
-    /// Numbers frames as a later epoch does.
-    pub(crate) fn next_epoch(&mut self) {
-        self.sealed = (self.sealed >> 24 << 24) + (1 << 24);
-    }
-}
-
-impl SealFrame for Envelope {
-    fn seal(&mut self, frame: &mut Vec<u8>) -> Result<(), SealError> {
-        let [a, b, c, d] = self.sealed.to_be_bytes();
-        self.sealed += 1;
-        frame.splice(0..0, [MARK, a, b, c, d]);
-        frame.extend_from_slice(&[MARK; 16]);
-        Ok(())
-    }
-}
-
-impl OpenFrame for Envelope {
-    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError> {
-        let end = frame
-            .len()
-            .checked_sub(16)
-            .filter(|end| *end >= 5)
-            .ok_or(OpenError)?;
-        let whole = frame[0] == MARK && frame[end..].iter().all(|byte| *byte == MARK);
-        let number = [frame[1], frame[2], frame[3], frame[4]];
-        whole
-            .then_some(5..end)
-            .ok_or(OpenError)
-            .map(|payload| OpenedFrame {
-                payload,
-                order: u32::from_be_bytes(number).into(),
-                epoch: u64::from(frame[1]),
-            })
-    }
-}
-
-/// Microphone to wire, for one peer.
+/// Microphone to wire, for one peer of whom nothing is heard.
 pub(crate) struct Sender {
     encoder: VoiceEncoder,
     pipeline: SendPipeline<Envelope>,
@@ -106,6 +61,9 @@ pub(crate) struct Setup {
     pub(crate) phase: Duration,
     /// Greatest lateness of the receiver's timer.
     pub(crate) timer_jitter: Duration,
+    /// Whether the sender follows the receiver's reports, as in calls. Otherwise it goes on as encoders begin, and all that differs
+    /// from one network to another is the receiver's doing: FEC for 10 % loss, neither deep redundancy nor copies.
+    pub(crate) adapts: bool,
 }
 
 impl Default for Setup {
@@ -115,6 +73,7 @@ impl Default for Setup {
             drift_ppm: 0.0,
             phase: Duration::from_micros(3_700),
             timer_jitter: Duration::from_micros(800),
+            adapts: false,
         }
     }
 }
@@ -237,7 +196,7 @@ pub(crate) fn speech(seconds: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Sends `sent` over a link whose conditions are those that `weather` gives for the time since the start.
+/// Sends `sent` over a path whose conditions, both ways, are those that `weather` gives for the time since the start.
 pub(crate) fn run(
     setup: &Setup,
     sent: Vec<f32>,
@@ -245,9 +204,9 @@ pub(crate) fn run(
 ) -> Outcome {
     let start = virtual_start();
     let at = |us: f64| start + Duration::from_nanos((us * 1_000.0) as u64);
-    let mut link = Link::new(setup.seed, weather(Duration::ZERO));
-    let mut sender = Sender::new();
-    let mut receiver = ReceivePipeline::new(Envelope::default()).expect("opus");
+    let [mut talker, mut listener] =
+        [setup.seed, !setup.seed].map(|seed| Leg::new(seed, weather(Duration::ZERO)));
+    let mut encoder = VoiceEncoder::new().expect("opus");
     let ticks: Vec<Tick> = sent
         .chunks_exact(TICK_SAMPLES)
         .map(|tick| tick.try_into().expect("480 samples"))
@@ -264,7 +223,7 @@ pub(crate) fn run(
         lost: 0,
     };
     let sender_tick_us = TICK_US / (1.0 + setup.drift_ppm * 1e-6);
-    let (mut sender_ticks, mut sequence) = (0_usize, FIRST_SEQUENCE);
+    let mut sender_ticks = 0_usize;
     let mut sent_at = Vec::new();
     let mut wobble = setup.seed;
     let mut playback = [0.0; TICK_SAMPLES];
@@ -281,37 +240,37 @@ pub(crate) fn run(
 
         // Packets come first, then the microphone; the speaker's turn is up to its own clock.
         let next = sends_at.min(plays_at);
-        while let Some((arrival, (sequence, rtp_time, mut frame))) = link.receive(next) {
-            let frame: &mut Vec<u8> = &mut frame;
-            let index = (sequence - FIRST_SEQUENCE) as usize;
+        while let Some((arrival, packet)) = talker.link.receive(next) {
+            let index = (packet.sequence - FIRST_SEQUENCE) as usize;
             let transit: Duration = arrival - sent_at[index];
             outcome.transits_ms[index].get_or_insert(transit.as_secs_f64() * 1_000.0);
-            receiver
-                .handle_frame(arrival, sequence, rtp_time, frame)
-                .expect("the envelope opens");
+            listener.take(arrival, packet);
+        }
+        while let Some((arrival, packet)) = listener.link.receive(next) {
+            talker.take(arrival, packet);
         }
         if sends_at <= plays_at {
-            link.set_conditions(weather(sends_at - start));
-            if let Some(frame) = sender.push(&ticks[sender_ticks]).expect("sends") {
-                outcome.frame_sizes.push(frame.bytes.len());
+            talker.link.set_conditions(weather(sends_at - start));
+            if setup.adapts {
+                talker.adapt(&mut encoder, sends_at, sender_ticks);
+            }
+            if let Some(frame) = encoder.push(&ticks[sender_ticks]).expect("encodes") {
+                outcome.frame_sizes.push(talker.send(sends_at, frame));
                 outcome.transits_ms.push(None);
                 sent_at.push(sends_at);
-                let rtp_time = (frame.media_time as u32).wrapping_add(0xFFFF_F000);
-                link.send(
-                    sends_at,
-                    frame.bytes.len(),
-                    (sequence, rtp_time, frame.bytes.to_vec()),
-                );
-                sequence += 1;
             }
             sender_ticks += 1;
         } else {
-            receiver.playback(tick_at, &mut playback);
-            let earlier = pace.step(receiver.spare());
+            listener.receive.playback(tick_at, &mut playback);
+            if setup.adapts {
+                listener.link.set_conditions(weather(plays_at - start));
+                listener.tick_muted(plays_at, outcome.history.len());
+            }
+            let earlier = pace.step(listener.receive.spare());
             tick_at += SpeakerPace::interval(earlier);
             outcome.received.extend(until_next(&playback, earlier));
-            let statistics = receiver.statistics();
-            if receiver.has_played() {
+            let statistics = listener.receive.statistics();
+            if listener.receive.has_played() {
                 outcome
                     .playout_delays_ms
                     .push(statistics.jitter_buffer.playout_delay_ms);
@@ -319,7 +278,7 @@ pub(crate) fn run(
             outcome.history.push(statistics);
         }
     }
-    outcome.lost = link.lost();
+    outcome.lost = talker.link.lost();
     outcome
 }
 

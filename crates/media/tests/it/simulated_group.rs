@@ -3,78 +3,42 @@
 use std::time::Duration;
 
 use securecall_media::{
-    Effort, Mixer, NetworkAdaptation, ReceivePipeline, SendPipeline, TICK_SAMPLES, Tick,
-    VoiceEncoder, VoiceWish, Volume, shared_size,
+    Effort, Mixer, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish, Volume, shared_size,
 };
-use securecall_netem::{Conditions, Link, virtual_start};
+use securecall_netem::{Conditions, virtual_start};
 use securecall_quality::Comparison;
 use web_time::Instant;
 
-use crate::simulated_call::Envelope;
+use crate::simulated_leg::{EPOCH_TICKS, Leg, Packet};
 
 const TICK: Duration = Duration::from_millis(10);
 /// When within 10 ms the ticks of each come: nobody ticks with anybody else.
 const PHASES_US: [u64; 3] = [0, 3_700, 6_200];
-const EPOCH_TICKS: usize = 1_000;
-/// SRTP, UDP and IP around a sealed frame.
-const OVERHEAD: usize = 54;
-
-type Packet = (u64, u64, Vec<u8>);
 
 pub(crate) struct Member {
     phase: Duration,
     encoder: VoiceEncoder,
     mixer: Mixer,
-    legs: Vec<Leg>,
+    peers: Vec<Peer>,
     pub(crate) said: Vec<f32>,
     /// The mix.
     pub(crate) heard: Vec<f32>,
 }
 
 /// What a member has of another one.
-struct Leg {
-    to: usize,
-    send: SendPipeline<Envelope>,
-    receive: ReceivePipeline<Envelope>,
-    adaptation: NetworkAdaptation,
+struct Peer {
+    number: usize,
+    leg: Leg,
     volume: Volume,
-    link: Link<Packet>,
-    sequence: u64,
     /// All that was heard of the other one.
     heard: Vec<f32>,
-}
-
-impl Leg {
-    fn new(seed: u64, to: usize, conditions: Conditions) -> Self {
-        Self {
-            to,
-            send: SendPipeline::new(Envelope::default()),
-            receive: ReceivePipeline::new(Envelope::default()).expect("opus"),
-            adaptation: NetworkAdaptation::new(),
-            volume: Volume::new(),
-            link: Link::new(seed, conditions),
-            sequence: 0,
-            heard: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, at: Instant, (sequence, media_time, mut frame): Packet) {
-        let media_time = media_time as u32;
-        let taken = self
-            .receive
-            .handle_frame(at, sequence, media_time, &mut frame);
-        taken.expect("the envelope opens");
-        if let Some(report) = self.receive.peer_report() {
-            self.adaptation.handle_report(at, report);
-        }
-    }
 }
 
 impl Member {
     /// All that was heard of another one.
     pub(crate) fn heard_of(&self, other: usize) -> &[f32] {
-        let leg = self.legs.iter().find(|leg| leg.to == other);
-        leg.map_or(&[], |leg| &leg.heard)
+        let peer = self.peers.iter().find(|peer| peer.number == other);
+        peer.map_or(&[], |peer| &peer.heard)
     }
 
     /// What a member said against what is in the mix of this one, and the median time that it took from mouth to ear, in milliseconds.
@@ -86,24 +50,27 @@ impl Member {
         (comparison, mouth_to_ear_ms)
     }
 
+    fn leg_to(&mut self, other: usize) -> &mut Leg {
+        let peer = self.peers.iter_mut().find(|peer| peer.number == other);
+        &mut peer.expect("each has one to each").leg
+    }
+
     fn tick(&mut self, now: Instant, number: usize) {
-        let ceiling = shared_size(self.legs.iter().map(|leg| leg.adaptation.next_size()));
+        let ceiling = shared_size(self.peers.iter().map(|peer| peer.leg.next_size()));
         let mut heard = [0.0; TICK_SAMPLES];
-        for leg in &mut self.legs {
+        for peer in &mut self.peers {
             // Each begins an epoch at a time of its own.
-            if number > 0 && (number + 137 * leg.to).is_multiple_of(EPOCH_TICKS) {
-                leg.send.sealer_mut().next_epoch();
-                leg.adaptation.set_ceiling(ceiling);
-                leg.send.begin_epoch(leg.adaptation.begin_epoch(now));
+            if number > 0 && (number + 137 * peer.number).is_multiple_of(EPOCH_TICKS) {
+                peer.leg.begin_epoch(now, ceiling);
             }
-            leg.receive.playback(now, &mut heard);
-            leg.heard.extend_from_slice(&heard);
-            self.mixer.add(&heard, &mut leg.volume);
+            peer.leg.receive.playback(now, &mut heard);
+            peer.heard.extend_from_slice(&heard);
+            self.mixer.add(&heard, &mut peer.volume);
         }
         self.mixer.mix(&mut heard);
         self.heard.extend_from_slice(&heard);
 
-        let wishes = self.legs.iter().map(|leg| leg.adaptation.wish());
+        let wishes = self.peers.iter().map(|peer| peer.leg.wish());
         let wish = wishes.reduce(VoiceWish::and).expect("somebody is there");
         let settings = wish.settings(Effort::Medium);
         self.encoder.configure(settings).expect("opus");
@@ -114,13 +81,8 @@ impl Member {
         let Some(encoded) = self.encoder.push(said).expect("encodes") else {
             return;
         };
-        for leg in &mut self.legs {
-            leg.send.set_copy_distance(leg.adaptation.copy_distance());
-            let frame = leg.send.seal(encoded, leg.receive.report());
-            let frame = frame.expect("the envelope seals");
-            let packet = (leg.sequence, frame.media_time, frame.bytes.to_vec());
-            leg.link.send(now, frame.bytes.len() + OVERHEAD, packet);
-            leg.sequence += 1;
+        for peer in &mut self.peers {
+            peer.leg.send(now, encoded);
         }
     }
 }
@@ -133,9 +95,14 @@ pub(crate) fn group_call(
     weather: impl Fn(usize, usize) -> Conditions,
 ) -> Vec<Member> {
     let people = 0..voices.len();
-    let leg = |own, to| {
-        let seed = seed.wrapping_mul(64) + (8 * own + to) as u64;
-        Leg::new(seed, to, weather(own, to))
+    let peer = |own, number| {
+        let seed = seed.wrapping_mul(64) + (8 * own + number) as u64;
+        Peer {
+            number,
+            leg: Leg::new(seed, weather(own, number)),
+            volume: Volume::new(),
+            heard: Vec::new(),
+        }
     };
     let mut members: Vec<Member> = people
         .clone()
@@ -143,10 +110,10 @@ pub(crate) fn group_call(
             phase: Duration::from_micros(PHASES_US[own]),
             encoder: VoiceEncoder::new().expect("opus"),
             mixer: Mixer::new(),
-            legs: people
+            peers: people
                 .clone()
                 .filter(|other| *other != own)
-                .map(|other| leg(own, other))
+                .map(|other| peer(own, other))
                 .collect(),
             said: voices[own].clone(),
             heard: Vec::new(),
@@ -160,9 +127,7 @@ pub(crate) fn group_call(
                 start + TICK * u32::try_from(number).expect("not for days") + members[own].phase;
             for other in people.clone().filter(|other| *other != own) {
                 let come = come_by(&mut members[other], own, now);
-                let legs = &mut members[own].legs;
-                let leg = legs.iter_mut().find(|leg| leg.to == other);
-                let leg = leg.expect("each has one to each");
+                let leg = members[own].leg_to(other);
                 come.into_iter()
                     .for_each(|(at, packet)| leg.take(at, packet));
             }
@@ -174,7 +139,6 @@ pub(crate) fn group_call(
 
 /// What of a member's has come to another one.
 fn come_by(from: &mut Member, to: usize, now: Instant) -> Vec<(Instant, Packet)> {
-    let leg = from.legs.iter_mut().find(|leg| leg.to == to);
-    let leg = leg.expect("each has one to each");
+    let leg = from.leg_to(to);
     std::iter::from_fn(|| leg.link.receive(now)).collect()
 }

@@ -333,12 +333,12 @@ fn a_path_that_becomes_slower_or_faster_becomes_the_measure() {
 
 #[test]
 fn a_narrow_link_that_queues_is_survived() {
-    // 101 bytes every 20 ms are 5,050 bytes a second; a rival takes most of the link for two seconds.
+    // 155 bytes every 20 ms are 7,750 bytes a second; a rival takes most of the link for two seconds.
     let outcome = run(&Setup::default(), speech(30), |time| Conditions {
         rate: Some(if (seconds(10.0)..seconds(12.0)).contains(&time) {
-            4_600
+            7_050
         } else {
-            20_000
+            30_000
         }),
         queue: 300 * MS,
         ..Conditions::default()

@@ -12,6 +12,7 @@ use securecall_media::{
     Datagram, Effort, FrameSize, LocalCandidate, Reach, TICK_SAMPLES, Transport, TransportEvent,
     TransportOutput, VoiceEncoder,
 };
+use securecall_netem::{Conditions, Link};
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
     InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Protection, Request, RingPolicy,
@@ -26,6 +27,8 @@ pub(super) const CALLER: usize = 0;
 pub(super) const CALLEE: usize = 1;
 /// One way through the network.
 const DELAY: Duration = Duration::from_millis(5);
+/// UDP and IP around a datagram.
+const OVERHEAD: usize = 28;
 const WALLCLOCK_MS: u64 = 1_800_000_000_000;
 
 pub(super) struct End {
@@ -71,11 +74,11 @@ pub(super) struct VirtualCall {
     rng: ChaCha20Rng,
     pub(super) ends: [End; 2],
     signals: VecDeque<(usize, String)>,
-    in_flight: VecDeque<(Instant, usize, Datagram)>,
+    /// From each end.
+    links: [Link<Datagram>; 2],
     pub(super) packets: Vec<Packet>,
-    /// What share of the voice gets lost, in percent, and which packet is looked at.
-    pub(super) loss_percent: u64,
-    luck: u64,
+    /// What the path does to voice, beside its delay. The data channel suffers outages alone, so that epochs begin in time.
+    pub(super) conditions: Conditions,
 }
 
 fn direct() -> CallOptions {
@@ -145,10 +148,9 @@ impl VirtualCall {
             rng,
             ends,
             signals: VecDeque::new(),
-            in_flight: VecDeque::new(),
+            links: [1, 2].map(|seed| Link::new(seed, Conditions::default())),
             packets: Vec::new(),
-            loss_percent: 0,
-            luck: 1,
+            conditions: Conditions::default(),
         };
         this.drain(CALLER);
         this.run_for(Duration::from_secs(1));
@@ -184,19 +186,14 @@ impl VirtualCall {
         let ends = self.ends.iter();
         let deadlines =
             ends.flat_map(|it| [it.transport_deadline, it.endpoint_deadline, it.next_tick]);
-        let arrival = self.in_flight.front().map(|(at, ..)| *at);
-        let next = deadlines.chain([arrival]).flatten().min();
+        let arrivals = self.links.iter().map(Link::next_arrival);
+        let next = deadlines.chain(arrivals).flatten().min();
         self.now = next.unwrap_or(until).clamp(self.now, until);
         let now = self.now;
-        while self.in_flight.front().is_some_and(|(at, ..)| *at <= now) {
-            let (_, to, datagram) = self.in_flight.pop_front().unwrap();
-            let transport = self.ends[to].transport.as_mut().unwrap();
-            let (from, to_address) = (datagram.source, datagram.destination);
-            transport
-                .handle_datagram(self.now, from, to_address, &datagram.contents)
-                .unwrap();
-            self.drain_transport(to);
-            self.drain(to);
+        for from in [CALLER, CALLEE] {
+            while let Some((_, datagram)) = self.links[from].receive(now) {
+                self.deliver(1 - from, &datagram);
+            }
         }
         for index in [CALLER, CALLEE] {
             let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
@@ -216,6 +213,16 @@ impl VirtualCall {
             }
             self.drain(index);
         }
+    }
+
+    fn deliver(&mut self, to: usize, datagram: &Datagram) {
+        let transport = self.ends[to].transport.as_mut().unwrap();
+        let (from, to_address) = (datagram.source, datagram.destination);
+        transport
+            .handle_datagram(self.now, from, to_address, &datagram.contents)
+            .unwrap();
+        self.drain_transport(to);
+        self.drain(to);
     }
 
     fn deliver_signal(&mut self, from: usize, content: &str) {
@@ -380,12 +387,12 @@ impl VirtualCall {
                         from: index,
                         contents: datagram.contents.clone(),
                     };
-                    let lost = packet.is_voice() && self.is_unlucky();
+                    let conditions = self.conditions_of(&packet);
+                    let on_wire = packet.contents.len() + OVERHEAD;
                     self.packets.push(packet);
-                    if !lost {
-                        self.in_flight
-                            .push_back((self.now + DELAY, 1 - index, datagram));
-                    }
+                    let link = &mut self.links[index];
+                    link.set_conditions(conditions);
+                    link.send(self.now, on_wire, datagram);
                 }
                 TransportOutput::Event(event) => self.transport_event(index, event),
             }
@@ -456,13 +463,18 @@ impl VirtualCall {
         self.drain_transport(index);
     }
 
-    /// Whether the next packet is one of those that get lost.
-    fn is_unlucky(&mut self) -> bool {
-        self.luck = self
-            .luck
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.luck >> 33) % 100 < self.loss_percent
+    fn conditions_of(&self, packet: &Packet) -> Conditions {
+        if packet.is_voice() {
+            return Conditions {
+                delay: DELAY,
+                ..self.conditions
+            };
+        }
+        Conditions {
+            delay: DELAY,
+            cut: self.conditions.cut,
+            ..Conditions::default()
+        }
     }
 }
 
