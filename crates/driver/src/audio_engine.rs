@@ -11,8 +11,8 @@ use securecall_audio_device::{
     AudioDevices, AudioSpec, DeviceFault, DeviceWish, NewDevice, OpenError,
 };
 use securecall_media::{
-    CodecError, Effort, EffortControl, EncodedFrame, SilentEncoder, SpeakerPace, TICK_SAMPLES,
-    Tick, VoiceEncoder, VoiceWish,
+    CodecError, Effort, EncodedFrame, SilentEncoder, SpeakerPace, TICK_SAMPLES, Tick, VoiceEncoder,
+    VoiceWish,
 };
 use tokio::task::JoinHandle;
 use web_time::Instant;
@@ -20,6 +20,7 @@ use web_time::Instant;
 use crate::audio::{begin_to_open, begin_to_open_one};
 use crate::event::Event;
 use crate::media_output::MediaOutputs;
+use crate::voice_effort::{LastEffort, VoiceEffort};
 
 /// Microphone and speaker are served this often.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -45,8 +46,8 @@ pub(crate) struct AudioEngine {
     exchanging: Option<JoinHandle<Result<NewDevice, OpenError>>>,
     /// While audio runs.
     capture: Option<Capture>,
-    /// How hard the encoder may work on this machine.
-    effort: EffortControl,
+    /// How hard encoder and decoders may work on this machine.
+    effort: VoiceEffort,
     microphone_open: bool,
     muted: bool,
     /// The microphone's next tick: frames and so packets follow it, and it keeps its pace.
@@ -70,6 +71,7 @@ impl AudioEngine {
         outputs: MediaOutputs,
         spec: AudioSpec,
         devices: Option<AudioDevices>,
+        last_effort: LastEffort,
     ) -> Self {
         Self {
             outputs,
@@ -79,7 +81,7 @@ impl AudioEngine {
             wishes: VecDeque::new(),
             exchanging: None,
             capture: None,
-            effort: EffortControl::new(),
+            effort: VoiceEffort::new(last_effort),
             microphone_open: false,
             muted: false,
             next_tick: None,
@@ -111,6 +113,12 @@ impl AudioEngine {
             None => self.opening = Some(begin_to_open(&self.spec)),
         }
         Ok(())
+    }
+
+    /// Begins to measure how hard this machine can work on a voice, if that has not begun. It is to be known before ticks begin, but
+    /// they do not wait for it.
+    pub(crate) fn measure_effort(&mut self) {
+        self.effort.measure();
     }
 
     /// Speaks in the name of another call from now on.
@@ -385,13 +393,16 @@ impl AudioEngine {
         }
     }
 
-    fn encoder(&mut self) -> Option<&mut VoiceEncoder> {
+    /// What encodes the microphone, where frames are wanted.
+    pub(crate) fn encoder(&mut self) -> Option<&mut VoiceEncoder> {
         self.capture.as_mut()?.encoder.as_deref_mut()
     }
 
     /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
     pub(crate) fn stop(&mut self) {
-        self.next_tick = None;
+        if self.next_tick.take().is_some() {
+            self.effort.remember();
+        }
         self.next_playback = None;
         self.opening = None;
         self.exchanging = None;
@@ -416,6 +427,14 @@ impl AudioEngine {
         {
             self.outputs.fault(fault);
         }
+    }
+}
+
+/// What tests need no measurement for.
+#[cfg(test)]
+impl AudioEngine {
+    pub(crate) const fn voice_effort(&mut self) -> &mut VoiceEffort {
+        &mut self.effort
     }
 }
 
@@ -549,7 +568,7 @@ mod tests {
         };
         let devices = open_devices(&spec).unwrap();
         let outputs = MediaOutputs::of(call, queue().0);
-        let mut engine = AudioEngine::new(now, outputs, spec, Some(devices));
+        let mut engine = AudioEngine::new(now, outputs, spec, Some(devices), LastEffort::default());
         engine.start(Wanted::Frames).unwrap();
         engine
     }

@@ -18,7 +18,7 @@ mod tests;
 
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
 use securecall_media::TICK_SAMPLES;
-use securecall_session::{CallHandle, MediaCommand, NamedCall, Protection};
+use securecall_session::{CallHandle, MediaCommand, NamedCall, Protection, Tier};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use web_time::Instant;
@@ -35,6 +35,7 @@ use crate::network_watch::NetworkState;
 use crate::peer_connection::overcome;
 use crate::peer_connection::voice::SendEpoch;
 use crate::queue::{Receiver, Sender, queue};
+use crate::voice_effort::LastEffort;
 use crate::voice_thread;
 
 /// What a call's connection is made of.
@@ -61,11 +62,12 @@ impl CallMedia {
         audio: AudioSpec,
         devices: Option<AudioDevices>,
         levels: bool,
+        last_effort: LastEffort,
     ) -> Self {
         let (orders, receiver) = queue();
         let leg = Leg::new(call, settings);
         let call = leg.call();
-        let task = Task::new(leg, audio, devices, levels);
+        let task = Task::new(leg, audio, devices, levels, last_effort);
         voice_thread::spawn(task.run(receiver));
         Self { call, orders }
     }
@@ -121,6 +123,20 @@ pub(crate) const fn beside(command: &MediaCommand) -> Option<CallHandle> {
     }
 }
 
+/// Whether it begins a call whose voice is Opus for certain, and that has no path for some time: there is time to measure.
+const fn begins_sealed(command: &MediaCommand) -> bool {
+    matches!(
+        command,
+        MediaCommand::CreateOffer {
+            tier: Tier::SecureCall,
+            ..
+        } | MediaCommand::AcceptOffer {
+            tier: Tier::SecureCall,
+            ..
+        }
+    )
+}
+
 /// Arrivals taken before a tick, each with a burst of what is behind it: twice as many as there may be peers, and no more, so that nobody
 /// on the network can keep ticks from their turn.
 const MAX_BEFORE_A_TICK: usize = 2 * MAX_LEGS;
@@ -136,9 +152,16 @@ struct Task {
 }
 
 impl Task {
-    fn new(first: Leg, audio: AudioSpec, devices: Option<AudioDevices>, levels: bool) -> Self {
+    fn new(
+        first: Leg,
+        audio: AudioSpec,
+        devices: Option<AudioDevices>,
+        levels: bool,
+        last_effort: LastEffort,
+    ) -> Self {
+        let outputs = first.outputs.clone();
         Self {
-            audio: AudioEngine::new(clock::now(), first.outputs.clone(), audio, devices),
+            audio: AudioEngine::new(clock::now(), outputs, audio, devices, last_effort),
             legs: Legs::of(first),
             alarm: Alarm::default(),
             levels,
@@ -224,6 +247,7 @@ impl Task {
             return;
         };
         let peer = &mut leg.peer;
+        let begins_sealed = begins_sealed(&command);
         let done = match command {
             MediaCommand::CreateOffer {
                 tier,
@@ -284,6 +308,10 @@ impl Task {
         {
             leg.peer.fail(&error);
         }
+        if begins_sealed {
+            // After the description, so that nothing holds it up.
+            self.audio.measure_effort();
+        }
     }
 
     /// The microphone runs for those who may hear it. Nothing of it is sent while it is muted, or every call held.
@@ -306,6 +334,9 @@ impl Task {
         };
         if let Err(error) = leg.start_voice(protection) {
             return leg.fail_here(error.to_string());
+        }
+        if leg.peer.codes_opus() {
+            self.audio.measure_effort();
         }
         if let Err(error) = self.audio.start(wanted) {
             return leg.fail_here(error.to_string());
@@ -346,7 +377,10 @@ impl Task {
             tokio::task::yield_now().await;
         }
         self.take_arrivals().await;
-        let now = clock::now();
+        self.handle_timeout(clock::now());
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
         for leg in self.legs.iter_mut() {
             leg.peer.handle_timeout(now, || self.audio.card_latencies());
         }

@@ -48,6 +48,7 @@ use crate::network_watch;
 use crate::queue::{Receiver, Sender, queue};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 use crate::server_keeper::{LookAgain, ServerKeeper};
+use crate::voice_effort::LastEffort;
 
 /// How long a start waits for the servers that calls may ask, if the first sync was faster. What comes later is used as well.
 const LOOK_FOR_SERVERS: Duration = Duration::from_secs(1);
@@ -167,6 +168,7 @@ impl Client {
             networks,
             levels: config.levels,
             opened: Some(devices),
+            last_effort: LastEffort::default(),
             calls: Calls::default(),
             media: HashMap::new(),
             media_sender,

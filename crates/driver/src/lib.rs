@@ -41,6 +41,7 @@ mod queue;
 mod replay_memory;
 mod server_keeper;
 mod udp;
+mod voice_effort;
 mod voice_thread;
 
 pub use client::{

@@ -199,6 +199,11 @@ impl PeerConnection {
         self.voice.as_ref().and_then(PeerVoice::wish)
     }
 
+    /// Whether there is voice whose cost depends on the effort.
+    pub(crate) fn codes_opus(&self) -> bool {
+        self.voice.as_ref().is_some_and(PeerVoice::codes_opus)
+    }
+
     /// Whether ICE and DTLS have been up.
     pub(crate) fn is_path_up(&self) -> bool {
         self.stats_at.is_some()

@@ -2,12 +2,15 @@
 //!
 //! Lowered within seconds where many ticks are late, raised again after longer and longer times without. A machine that is held
 //! up once is not a slow one: it is the share of late ticks that counts, not by how much they were late, and those that only make
-//! up for what was missed do not count.
+//! up for what was missed do not count. What a call begins with is measured before ([`measured_effort`]).
+
+mod measurement;
 
 use std::time::Duration;
 
 use web_time::Instant;
 
+pub use self::measurement::measured_effort;
 use crate::{backoff::Backoff, opus_codec::Effort};
 
 /// A tick that comes so late is late: half of its length.
@@ -56,6 +59,19 @@ impl EffortControl {
     /// The greatest effort, until ticks come late.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Begins with this effort: what the machine was last known to hold.
+    pub fn starting_with(effort: Effort) -> Self {
+        Self {
+            effort,
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of what the machine was [measured](measured_effort) to hold. Ticks that come in time raise it above that.
+    pub fn limit(&mut self, measured: Effort) {
+        self.effort = self.effort.min(measured);
     }
 
     /// Takes note of a tick that came `late` after it was due.
@@ -184,6 +200,18 @@ mod tests {
         }
         let well = seconds.iter().filter(|it| **it == Effort::Medium).count();
         assert!(well > 3_560, "{well}");
+    }
+
+    #[test]
+    fn a_machine_that_was_measured_too_low_gets_there_by_its_ticks() {
+        let mut control = EffortControl::starting_with(Effort::Medium);
+        control.limit(Effort::High);
+        assert_eq!(control.effort(), Effort::Medium);
+        control.limit(Effort::Low);
+        assert_eq!(control.effort(), Effort::Low);
+        let start = virtual_start();
+        (0..10_000).for_each(|number| control.handle_tick(start + TICK * number, IN_TIME));
+        assert_eq!(control.effort(), Effort::High);
     }
 
     #[test]

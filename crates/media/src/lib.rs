@@ -82,7 +82,7 @@ mod voice_report;
 
 pub use adaptation::{NetworkAdaptation, VoiceWish, shared_size};
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
-pub use effort::EffortControl;
+pub use effort::{EffortControl, measured_effort};
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
 pub use mixer::{Mixer, Volume};

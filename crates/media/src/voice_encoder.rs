@@ -113,6 +113,11 @@ impl VoiceEncoder {
         self.encoder.configure(settings)
     }
 
+    /// How the frames to come are encoded.
+    pub fn settings(&self) -> EncoderSettings {
+        self.encoder.settings()
+    }
+
     /// Gives frames of the same size at the same pace that say that we are muted, or the microphone again.
     pub fn set_muted(&mut self, muted: bool) {
         self.fade.set_muted(muted);

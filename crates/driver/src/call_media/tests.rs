@@ -1,11 +1,13 @@
 //! Calls that share a conversation, as far as they need no network for it.
 
 mod arrivals;
+mod effort;
 mod joined_voices;
 
 use securecall_audio_device::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
-use securecall_media::Reach;
-use securecall_session::{CallHandles, MediaEvent, MediaFailure, Route, Tier, WireCallId};
+use securecall_crypto::{Direction, MediaSeed};
+use securecall_media::{AgreedAudio, Codec, OpusWishes, Reach};
+use securecall_session::{CallHandles, EpochSeeds, MediaEvent, MediaFailure, Route, WireCallId};
 
 use super::legs::MAX_LEGS;
 use super::*;
@@ -51,7 +53,15 @@ impl World {
 
     fn first(&mut self) -> CallMedia {
         let audio = audio(MicrophoneSpec::Null);
-        CallMedia::spawn(self.call(), self.settings(), audio, None, false)
+        let last_effort = LastEffort::default();
+        CallMedia::spawn(
+            self.call(),
+            self.settings(),
+            audio,
+            None,
+            false,
+            last_effort,
+        )
     }
 
     fn beside(&mut self, other: &CallMedia) -> CallMedia {
@@ -87,6 +97,34 @@ const fn offer(beside: Option<CallHandle>) -> MediaCommand {
         tier: Tier::SecureCall,
         route: Route::Direct,
         beside,
+    }
+}
+
+fn seeds() -> EpochSeeds {
+    EpochSeeds {
+        first: MediaSeed::from_bytes([1; 32]),
+        later: Vec::new(),
+    }
+}
+
+/// Of a sealed call.
+fn start_audio() -> MediaCommand {
+    let protection = Protection::Sealed {
+        direction: Direction::CallerToCallee,
+        outbound: seeds(),
+        inbound: seeds(),
+    };
+    MediaCommand::StartAudio { protection }
+}
+
+/// What two descriptions may say.
+fn agreed(codec: Codec) -> AgreedAudio {
+    AgreedAudio {
+        codec,
+        wishes: OpusWishes::default(),
+        we_send: true,
+        peer_sends: true,
+        peer_stream: None,
     }
 }
 

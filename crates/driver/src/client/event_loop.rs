@@ -34,6 +34,7 @@ use crate::media_output::MediaOutput;
 use crate::network_watch::NetworkState;
 use crate::queue::{Receiver, Sender};
 use crate::server_keeper::LookAgain;
+use crate::voice_effort::LastEffort;
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
@@ -65,6 +66,8 @@ pub(super) struct Loop {
     pub(super) levels: bool,
     /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
     pub(super) opened: Option<AudioDevices>,
+    /// What this machine held in the last call.
+    pub(super) last_effort: LastEffort,
     pub(super) calls: Calls,
     pub(super) media: HashMap<CallHandle, CallMedia>,
     pub(super) media_sender: Sender<(CallHandle, MediaOutput)>,
@@ -250,7 +253,15 @@ impl Loop {
             return other.join(call, leg);
         }
         let devices = self.opened.take();
-        CallMedia::spawn(call, leg, self.audio.clone(), devices, self.levels)
+        let last_effort = self.last_effort.clone();
+        CallMedia::spawn(
+            call,
+            leg,
+            self.audio.clone(),
+            devices,
+            self.levels,
+            last_effort,
+        )
     }
 
     /// Keeps track of the calls that are not over.

@@ -80,6 +80,14 @@ impl PeerVoice {
         }
     }
 
+    /// Whether it is Opus, which costs as much as the effort says; G.711 costs next to nothing.
+    pub(crate) fn codes_opus(&self) -> bool {
+        match self {
+            Self::Sealed(_) => true,
+            Self::Rtp(voice) => voice.codes_opus(),
+        }
+    }
+
     /// Works as hard as this machine can from now on.
     pub(crate) fn set_effort(&mut self, effort: Effort) {
         match self {

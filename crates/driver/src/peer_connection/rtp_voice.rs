@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_media::{
-    AgreedAudio, CodecError, Effort, OutboundPacket, PeerReport, ReceivedPacket,
+    AgreedAudio, Codec, CodecError, Effort, OutboundPacket, PeerReport, ReceivedPacket,
     RtpReceivePipeline, RtpVoiceEncoder, Tick,
 };
 use web_time::Instant;
@@ -41,6 +41,11 @@ impl RtpVoice {
             self.encoder.configure(agreed.codec, agreed.wishes);
             self.agreed = agreed.clone();
         }
+    }
+
+    /// Whether Opus was agreed on.
+    pub(crate) fn codes_opus(&self) -> bool {
+        self.agreed.codec == Codec::Opus
     }
 
     /// Takes 10 ms of the microphone. Every second call gives a packet, but in silence where the peer wants none then.

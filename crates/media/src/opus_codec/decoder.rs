@@ -104,10 +104,10 @@ impl Decoder {
     }
 
     /// How many of the frames before it `payload` can restore, at most [`MAX_FRAMES_BACK`]: 1 by in-band FEC, more by deep
-    /// redundancy.
+    /// redundancy, where the effort has time for that.
     pub fn reaches_back(&mut self, payload: &[u8]) -> usize {
         self.asked.read(payload);
-        self.asked.reach()
+        self.asked.reach(self.effort)
     }
 
     /// Restores the frame `frames_back` before `later` from the copy that `later` carries, as far as [`Self::reaches_back`] says.
@@ -129,7 +129,7 @@ impl Decoder {
         } else if frames_back == 1 && self.copies.fec {
             // Nearer to what was said than what DRED has of it.
             self.decoder.decode_fec(later, out)
-        } else if (1..=self.copies.dred_frames).contains(&frames_back) {
+        } else if (1..=self.copies.dred_reach(self.effort)).contains(&frames_back) {
             let back = frames_back * FRAME_SAMPLES;
             self.copies.redundancy.process().and_then(|()| {
                 self.decoder
@@ -198,8 +198,17 @@ impl Copies {
         })
     }
 
-    fn reach(&self) -> usize {
-        self.dred_frames.max(self.fec.into())
+    fn reach(&self, effort: Effort) -> usize {
+        self.dred_reach(effort).max(self.fec.into())
+    }
+
+    /// By deep redundancy. The effort may be another than when the packet was read.
+    fn dred_reach(&self, effort: Effort) -> usize {
+        if effort.has_dred() {
+            self.dred_frames
+        } else {
+            0
+        }
     }
 
     /// Makes these the copies that `payload` carries.

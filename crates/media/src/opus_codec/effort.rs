@@ -1,11 +1,11 @@
-/// How much of the processor the coding of a voice may take: the highest at the start of a call, lowered where ticks come late,
-/// and raised again.
+/// How much of the processor the coding of a voice may take: measured at the start of a call, lowered where ticks come late, and
+/// raised again.
 ///
 /// | effort | encoding a frame | where losses are expected | decoding a frame | one that is missing |
 /// | --- | --- | --- | --- | --- |
 /// | High | 170 µs | 320 µs, with DRED 350 µs | 40 µs, 90 µs where much is missing and copied | 190 µs |
 /// | Medium | 130 µs | 260 µs, with DRED 290 µs | 20 µs | 190 µs |
-/// | Low | 100 µs | 200 µs, no DRED | 20 µs | 20 µs; 190 µs out of DRED |
+/// | Low | 100 µs | 200 µs, no DRED | 20 µs | 20 µs, never out of DRED |
 ///
 /// That is on a core of an AMD EPYC, of which 200 µs a frame are 1 %. What the levels sound like is in docs/performance.md.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,9 +31,15 @@ impl Effort {
 
     /// How many of `wanted` [`EncoderSettings::dred_frames`](super::EncoderSettings::dred_frames) there is time for.
     pub fn dred_frames(self, wanted: u8) -> u8 {
+        if self.has_dred() { wanted } else { 0 }
+    }
+
+    /// Whether there is time for deep redundancy, ours and the peer's. A frame out of it costs as much as one that the network of
+    /// neurons makes up, and twice that where it begins.
+    pub(crate) fn has_dred(self) -> bool {
         match self {
-            Self::Low => 0,
-            Self::Medium | Self::High => wanted,
+            Self::Low => false,
+            Self::Medium | Self::High => true,
         }
     }
 

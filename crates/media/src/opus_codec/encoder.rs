@@ -93,6 +93,11 @@ impl Encoder {
         Ok(())
     }
 
+    /// How the bytes of the frames to come are spent.
+    pub fn settings(&self) -> EncoderSettings {
+        self.settings
+    }
+
     /// Encodes one frame; `payload` holds it afterwards, always [`EncoderSettings::frame_bytes`] long.
     ///
     /// # Errors

@@ -2,7 +2,11 @@ use proptest::prelude::*;
 use securecall_quality::{read_wav, stoi};
 
 use super::*;
-use crate::audio::{SAMPLE_RATE, TICK_SAMPLES};
+use crate::{
+    adaptation::VoiceWish,
+    audio::{SAMPLE_RATE, TICK_SAMPLES},
+    voice_frame::FrameSize,
+};
 
 pub(super) type Frame = [f32; FRAME_SAMPLES];
 
@@ -351,11 +355,131 @@ fn efforts_are_in_order() {
         assert_eq!(pair[0].higher(), Some(pair[1]));
         assert_eq!(pair[1].lower(), Some(pair[0]));
     }
+}
+
+/// What an encoder of this effort is set to where these are asked for.
+fn settings_of(effort: Effort, expected_loss_percent: u8, dred_frames: u8) -> EncoderSettings {
+    let wish = VoiceWish {
+        size: FrameSize::Kbps32,
+        expected_loss_percent,
+        dred_frames,
+    };
+    wish.settings(effort)
+}
+
+#[test]
+fn each_effort_encodes_at_a_complexity_of_its_own() {
+    let speech = &speech()[..150];
+    let by_effort = [Effort::Low, Effort::Medium, Effort::High]
+        .map(|effort| encoded(speech, settings_of(effort, 10, 0)));
+    let by_complexity = [2, 6, 9].map(|complexity| {
+        let settings = settings(PAYLOAD_BYTES, 10, 0);
+        let settings = EncoderSettings {
+            complexity,
+            ..settings
+        };
+        encoded(speech, settings)
+    });
+    assert!(by_effort == by_complexity);
+    assert!(by_effort[0] != by_effort[1] && by_effort[1] != by_effort[2]);
+    // From 8 on the bytes are the same.
+    assert_eq!(Effort::High.encoder_complexity(), 9);
+}
+
+#[test]
+fn at_low_effort_no_packet_has_deep_redundancy_however_much_is_asked_for() {
     let mut decoder = Decoder::new().unwrap();
-    for effort in efforts {
-        decoder.set_effort(effort).unwrap();
-        decoder.conceal(&mut [0.0; TICK_SAMPLES]).unwrap();
+    for (effort, has_dred) in [
+        (Effort::Low, false),
+        (Effort::Medium, true),
+        (Effort::High, true),
+    ] {
+        for dred_frames in [5, 20] {
+            let packets = encoded(&speech(), settings_of(effort, 20, dred_frames));
+            let reaches = packets.iter().map(|packet| decoder.reaches_back(packet));
+            let furthest = reaches.max().unwrap();
+            assert_eq!(furthest > 1, has_dred, "{effort:?}: {furthest}");
+            // FEC costs little beside it.
+            assert!(furthest > 0, "{effort:?}");
+        }
     }
+}
+
+#[test]
+fn at_low_effort_nothing_is_restored_out_of_deep_redundancy() {
+    let packets = encoded(&speech(), settings(78, 20, 5));
+    let (mut decoder, mut low) = (Decoder::new().unwrap(), Decoder::new().unwrap());
+    low.set_effort(Effort::Low).unwrap();
+    let mut out = [1.0; FRAME_SAMPLES];
+    let mut further = 0;
+    for packet in &packets {
+        let reach = decoder.reaches_back(packet);
+        let fec = usize::from(packet::has_fec(packet));
+        assert_eq!(low.reaches_back(packet), fec);
+        if reach > 1 {
+            further += 1;
+            let refused = Err(CodecError::Malformed);
+            assert_eq!(low.recover(packet, reach, &mut out), refused);
+            assert!(out.iter().all(|sample| *sample == 0.0));
+        }
+        // Also where the effort changes while a packet waits.
+        decoder.set_effort(Effort::Low).unwrap();
+        assert_eq!(decoder.reaches_back(packet), fec);
+        decoder.set_effort(Effort::Medium).unwrap();
+        assert_eq!(decoder.reaches_back(packet), reach);
+    }
+    assert!(further > 50, "{further}");
+}
+
+/// What is heard where every tenth packet is missing and made up.
+fn with_gaps(
+    packets: &[Vec<u8>],
+    mut decode: impl FnMut(Option<&[u8]>, &mut [f32]),
+) -> [Vec<Frame>; 2] {
+    let (mut decoded, mut made_up) = (Vec::new(), Vec::new());
+    for (index, packet) in packets.iter().enumerate() {
+        let mut frame = [0.0; FRAME_SAMPLES];
+        if index % 10 == 9 {
+            let ticks = frame.as_chunks_mut::<TICK_SAMPLES>().0;
+            ticks.iter_mut().for_each(|tick| decode(None, tick));
+            made_up.push(frame);
+        } else {
+            decode(Some(packet), &mut frame);
+            decoded.push(frame);
+        }
+    }
+    [decoded, made_up]
+}
+
+/// Below 5 there is no network: not for what is missing, nor, below 6, for what is there.
+#[test]
+fn each_effort_decodes_and_conceals_with_the_networks_that_it_has_time_for() {
+    let packets = encoded(&speech()[..200], settings(78, 0, 0));
+    let by_effort = |effort| {
+        let mut decoder = Decoder::new().unwrap();
+        decoder.set_effort(effort).unwrap();
+        with_gaps(&packets, |packet, out| match packet {
+            Some(packet) => decoder.decode(packet, out.try_into().unwrap()).unwrap(),
+            None => decoder.conceal(out.try_into().unwrap()).unwrap(),
+        })
+    };
+    let by_complexity = |complexity| {
+        let mut decoder = securecall_opus::Decoder::new().unwrap();
+        decoder.set_complexity(complexity).unwrap();
+        with_gaps(&packets, |packet, out| {
+            let samples = match packet {
+                Some(packet) => decoder.decode(packet, out),
+                None => decoder.conceal(out),
+            };
+            assert_eq!(samples, Ok(out.len()));
+        })
+    };
+    let [low, medium, high] = [Effort::Low, Effort::Medium, Effort::High].map(by_effort);
+    assert!(low == by_complexity(0));
+    assert!(medium == by_complexity(5));
+    assert!(high == by_complexity(6));
+    // What is missing tells low from medium, what is there medium from high.
+    assert!(low[1] != medium[1] && medium[0] != high[0]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ async fn gathered(world: &mut World) -> (Task, SocketAddr) {
     let devices = open_devices(&audio).unwrap();
     let leg = Leg::new(world.call(), world.settings());
     let call = leg.call();
-    let mut task = Task::new(leg, audio, Some(devices), false);
+    let mut task = Task::new(leg, audio, Some(devices), false, LastEffort::default());
     task.carry_out(call, offer(None));
     task.carry_out(call, MediaCommand::Gather);
     task.drain();

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use securecall_audio_device::open_devices;
-use securecall_crypto::{Direction, Epoch, MediaSeed};
+use securecall_crypto::Epoch;
 use securecall_media::{
-    AgreedAudio, Codec, Decoder, Effort, FRAME_SAMPLES, FrameSize, MUTED_FRAME, OpusWishes,
-    ReceivedFrame, Tick, VoiceEncoder,
+    Decoder, Effort, FRAME_SAMPLES, FrameSize, MUTED_FRAME, ReceivedFrame, Tick, VoiceEncoder,
 };
-use securecall_session::EpochSeeds;
 
 use super::*;
 use crate::event::Event;
@@ -33,13 +31,6 @@ struct Conversation {
     calls: Vec<CallHandle>,
 }
 
-fn seeds() -> EpochSeeds {
-    EpochSeeds {
-        first: MediaSeed::from_bytes([1; 32]),
-        later: Vec::new(),
-    }
-}
-
 impl Conversation {
     /// So many calls, all of them with voice, and nobody proven.
     fn of(calls: usize) -> Self {
@@ -56,7 +47,7 @@ impl Conversation {
         let devices = open_devices(&audio).unwrap();
         let leg = Leg::new(world.call(), world.settings());
         let call = leg.call();
-        let task = Task::new(leg, audio, Some(devices), false);
+        let task = Task::new(leg, audio, Some(devices), false, LastEffort::default());
         Self {
             world,
             task,
@@ -74,13 +65,7 @@ impl Conversation {
     }
 
     fn start_audio(&mut self, call: CallHandle) {
-        let protection = Protection::Sealed {
-            direction: Direction::CallerToCallee,
-            outbound: seeds(),
-            inbound: seeds(),
-        };
-        let order = MediaCommand::StartAudio { protection };
-        self.task.carry_out(call, order);
+        self.task.carry_out(call, start_audio());
     }
 
     fn order(&mut self, number: usize, command: MediaCommand) {
@@ -292,16 +277,9 @@ fn is_sent(leg: &mut Leg) -> bool {
 
 #[tokio::test]
 async fn a_peer_with_an_encoder_of_its_own_hears_nothing_while_we_are_muted_or_hold_its_call() {
-    let agreed = AgreedAudio {
-        codec: Codec::Opus,
-        wishes: OpusWishes::default(),
-        we_send: true,
-        peer_sends: true,
-        peer_stream: None,
-    };
     let mut conversation = Conversation::of(2);
     for number in 0..2 {
-        let voice = RtpVoice::new(agreed.clone()).unwrap();
+        let voice = RtpVoice::new(agreed(Codec::Opus)).unwrap();
         let rtp = PeerVoice::Rtp(Box::new(voice));
         *conversation.leg(number).peer.voice_mut() = Some(rtp);
         conversation.order(number, MediaCommand::OpenMicrophone);
