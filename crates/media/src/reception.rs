@@ -3,6 +3,8 @@
 //! Whether a frame came in time for its turn is the jitter buffer's matter. Here a frame is lost if it did not come at all,
 //! so mere jitter is no loss.
 
+use std::time::Duration;
+
 use web_time::Instant;
 
 use crate::{
@@ -47,8 +49,29 @@ impl Reception {
         }
     }
 
-    /// Takes note of an authentic frame by its extended sequence number.
+    /// Takes note of an authentic frame by its extended sequence number. Each frame is 20 ms long.
     pub(crate) fn handle_frame(&mut self, now: Instant, sequence: u64) {
+        self.handle(now, sequence, |count| {
+            distance(count.first, sequence).saturating_mul(FRAME_US)
+        });
+    }
+
+    /// Takes note of a packet of any length whose sound begins at `media_time`, in microseconds from some beginning.
+    pub(crate) fn handle_packet(&mut self, now: Instant, sequence: u64, media_time: i64) {
+        self.handle(now, sequence, |_| media_time);
+    }
+
+    /// Media time has another beginning from now on.
+    pub(crate) fn begin_timeline(&mut self) {
+        self.queueing = Queueing::new();
+    }
+
+    /// What waits in queues on the way here.
+    pub(crate) fn queueing_delay(&self) -> Duration {
+        self.queueing.delay()
+    }
+
+    fn handle(&mut self, now: Instant, sequence: u64, media_time: impl FnOnce(&Count) -> i64) {
         let epoch = *self.epoch.get_or_insert(now);
         let arrival = now.saturating_duration_since(epoch).as_micros();
         let arrival = i64::try_from(arrival).unwrap_or(i64::MAX);
@@ -60,7 +83,7 @@ impl Reception {
             }
         };
         count.record(sequence);
-        let media_time = distance(count.first, sequence).saturating_mul(FRAME_US);
+        let media_time = media_time(count);
         self.queueing.record(arrival, media_time);
     }
 
@@ -108,8 +131,6 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use securecall_netem::{Bursts, Conditions, Link, virtual_start};
 
     use super::*;

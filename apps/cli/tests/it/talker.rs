@@ -207,6 +207,13 @@ impl Talker {
         found.map(Option::unwrap)
     }
 
+    /// The newest event of this name of all that have come.
+    #[track_caller]
+    pub(crate) fn newest(&mut self, name: &str) -> Value {
+        self.so_far();
+        last(&self.seen, name)
+    }
+
     /// The events that are there already and were not waited for.
     pub(crate) fn so_far(&mut self) -> Vec<Value> {
         let events: Vec<Value> = self.events.try_iter().collect();

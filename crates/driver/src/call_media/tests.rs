@@ -6,7 +6,7 @@ mod joined_voices;
 
 use securecall_audio_device::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 use securecall_crypto::{Direction, MediaSeed};
-use securecall_media::{AgreedAudio, Codec, OpusWishes, Reach};
+use securecall_media::{Codec, Reach};
 use securecall_session::{CallHandles, EpochSeeds, MediaEvent, MediaFailure, Route, WireCallId};
 
 use super::legs::MAX_LEGS;
@@ -115,17 +115,6 @@ fn start_audio() -> MediaCommand {
         inbound: seeds(),
     };
     MediaCommand::StartAudio { protection }
-}
-
-/// What two descriptions may say.
-fn agreed(codec: Codec) -> AgreedAudio {
-    AgreedAudio {
-        codec,
-        wishes: OpusWishes::default(),
-        we_send: true,
-        peer_sends: true,
-        peer_stream: None,
-    }
 }
 
 #[tokio::test]

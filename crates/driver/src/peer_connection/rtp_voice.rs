@@ -8,6 +8,18 @@ use securecall_media::{
 };
 use web_time::Instant;
 
+/// What two descriptions may say.
+#[cfg(test)]
+pub(crate) fn agreed(codec: Codec) -> AgreedAudio {
+    AgreedAudio {
+        codec,
+        wishes: securecall_media::OpusWishes::default(),
+        we_send: true,
+        peer_sends: true,
+        peer_stream: None,
+    }
+}
+
 /// Voice in both directions, in tier `matrix`.
 pub(crate) struct RtpVoice {
     encoder: RtpVoiceEncoder,

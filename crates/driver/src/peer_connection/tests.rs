@@ -5,14 +5,11 @@ mod handed_over;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use securecall_media::{
-    AgreedAudio, Codec, OpusWishes, PathKind, PeerReport, SelectedPair, TICK_SAMPLES,
-    TransportEvent,
-};
+use securecall_media::{Codec, PathKind, PeerReport, SelectedPair, TICK_SAMPLES, TransportEvent};
 use securecall_relay::stun::{AttributeType, Class, Message, MessageBuilder, Method};
 use securecall_session::{CallHandle, CallHandles, NamedCall, Route, Tier, WireCallId};
 
-use super::rtp_voice::RtpVoice;
+use super::rtp_voice::{RtpVoice, agreed};
 use super::*;
 use crate::media_output::MediaOutput;
 use crate::queue::{Receiver, queue};
@@ -88,14 +85,8 @@ async fn what_the_network_lost_is_not_called_a_fault_of_this_machine() {
 /// rate at the end.
 async fn bit_rate_after(slow: Duration, happens: Option<TransportEvent>) -> u32 {
     let (mut peer, _outputs) = offered(Route::Direct);
-    let agreed = AgreedAudio {
-        codec: Codec::Opus,
-        wishes: OpusWishes::default(),
-        we_send: true,
-        peer_sends: true,
-        peer_stream: None,
-    };
-    peer.voice = Some(PeerVoice::Rtp(Box::new(RtpVoice::new(agreed).unwrap())));
+    let voice = RtpVoice::new(agreed(Codec::Opus)).unwrap();
+    peer.voice = Some(PeerVoice::Rtp(Box::new(voice)));
     let start = clock::now();
     for second in 0..30_u64 {
         if second == 10 {

@@ -36,7 +36,6 @@ use super::{
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
     opus_codec::{CodecError, Effort},
-    queueing::Queueing,
     reception::Reception,
     rtp_voice::{MAX_PACKET_SAMPLES, ReceivedPacket},
 };
@@ -69,7 +68,6 @@ pub struct TimedJitterBuffer {
     queue: Queue,
     arrivals: ArrivalStatistics,
     reception: Reception,
-    queueing: Queueing,
     state: State,
     /// The sample whose turn is next, on the timeline of [`Placement`].
     next: i64,
@@ -104,7 +102,6 @@ impl TimedJitterBuffer {
             queue: Queue::default(),
             arrivals: ArrivalStatistics::new(),
             reception: Reception::new(),
-            queueing: Queueing::new(),
             state: State::Idle,
             next: i64::MIN / 2,
             played: None,
@@ -136,14 +133,14 @@ impl TimedJitterBuffer {
                 start
             }
         };
-        self.reception.handle_frame(now, packet.sequence);
+        self.reception
+            .handle_packet(now, packet.sequence, media_us(start));
         self.copies.note(packet, samples);
 
         // Late ones count as well: how late they come is what the cushion is made for.
         let arrival = self.microseconds(now);
         let base = self.arrivals.base();
         self.arrivals.record(arrival, media_us(start));
-        self.queueing.record(arrival, media_us(start));
         // The delay is measured from the base. Where that moves, the number changes and what is heard does not.
         self.shift_delay(base - self.arrivals.base());
 
@@ -206,7 +203,7 @@ impl TimedJitterBuffer {
 
     /// What waits in queues on the way here.
     pub(crate) fn queueing_delay(&self) -> Duration {
-        self.queueing.delay()
+        self.reception.queueing_delay()
     }
 
     /// Whether any sample of the peer has been played.
@@ -358,7 +355,7 @@ impl TimedJitterBuffer {
     fn begin_timeline(&mut self) {
         self.queue.clear();
         self.arrivals.reset();
-        self.queueing = Queueing::new();
+        self.reception.begin_timeline();
         self.played = None;
         self.next = i64::MIN / 2;
         self.go_idle();

@@ -11,7 +11,7 @@ use web_time::Instant;
 
 use crate::{
     simulated_call::speech,
-    simulated_leg::{EPOCH_TICKS, Envelope, Leg, OVERHEAD, Packet},
+    simulated_leg::{EPOCH_TICKS, Envelope, Leg, OVERHEAD, Packet, clean},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -109,14 +109,6 @@ fn call(
         other.tick(now, number);
     }
     ends
-}
-
-fn clean() -> Conditions {
-    Conditions {
-        delay: 30 * MS,
-        queue: 300 * MS,
-        ..Conditions::default()
-    }
 }
 
 fn lossy(loss: f64) -> Conditions {

@@ -1,5 +1,7 @@
 //! What one end of a call has of the other, on virtual time: joined as the driver's `Voice` joins it, and the way to the other end.
 
+use std::time::Duration;
+
 use securecall_media::{
     Effort, EncodedFrame, FRAME_SAMPLES, FrameSize, MUTED_FRAME, NetworkAdaptation, OpenError,
     OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, VoiceEncoder,
@@ -58,6 +60,15 @@ impl OpenFrame for Envelope {
                 order: u32::from_be_bytes(number).into(),
                 epoch: u64::from(frame[1]),
             })
+    }
+}
+
+/// A path that loses nothing, and whose queue has room for 300 ms.
+pub(crate) fn clean() -> Conditions {
+    Conditions {
+        delay: Duration::from_millis(30),
+        queue: Duration::from_millis(300),
+        ..Conditions::default()
     }
 }
 

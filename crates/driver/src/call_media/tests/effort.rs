@@ -10,7 +10,7 @@ use securecall_media::{
 use super::*;
 use crate::audio_engine::TICK;
 use crate::peer_connection::peer_voice::PeerVoice;
-use crate::peer_connection::rtp_voice::RtpVoice;
+use crate::peer_connection::rtp_voice::{RtpVoice, agreed};
 use crate::peer_connection::voice::Voice;
 
 const CHROMIUM_AUDIO: &str =
@@ -206,12 +206,12 @@ async fn a_conversation_begins_with_what_the_last_one_had_come_to() {
     };
     assert_eq!(begins_with(), Effort::High);
     let mut conversation = Conversation::new(&last_effort, Effort::High);
+    let without_ticks = Conversation::new(&last_effort, Effort::High);
     conversation.run(clock::now(), 100, LATE);
     conversation.task.finish().await;
     assert_eq!(begins_with(), Effort::Medium);
-    // One without a tick knows no better.
-    let conversation = Conversation::new(&last_effort, Effort::Low);
-    conversation.task.finish().await;
+    // One that had no tick meanwhile knows no better.
+    without_ticks.task.finish().await;
     assert_eq!(begins_with(), Effort::Medium);
     // One that goes well does.
     let mut conversation = Conversation::new(&last_effort, Effort::High);

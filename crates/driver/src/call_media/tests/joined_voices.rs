@@ -11,7 +11,7 @@ use securecall_media::{
 use super::*;
 use crate::event::Event;
 use crate::peer_connection::peer_voice::PeerVoice;
-use crate::peer_connection::rtp_voice::RtpVoice;
+use crate::peer_connection::rtp_voice::{RtpVoice, agreed};
 use crate::peer_connection::voice::Voice;
 
 /// What a call gets of the microphone, which hears a tone.

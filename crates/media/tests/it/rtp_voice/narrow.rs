@@ -11,7 +11,7 @@ use securecall_netem::{Conditions, Link, virtual_start};
 use web_time::Instant;
 
 use super::TICK;
-use crate::simulated_call::speech;
+use crate::{simulated_call::speech, simulated_leg::clean};
 
 const MS: Duration = Duration::from_millis(1);
 /// RTP, SRTP, UDP and IP around a payload.
@@ -159,14 +159,6 @@ fn call(codec: Codec, seconds: usize, weather: impl Fn(usize) -> [Conditions; 2]
         other.tick(now, number, said);
     }
     ends
-}
-
-fn clean() -> Conditions {
-    Conditions {
-        delay: 30 * MS,
-        queue: 300 * MS,
-        ..Conditions::default()
-    }
 }
 
 /// Room for voice of so many bits a second, and for what is beside it.
