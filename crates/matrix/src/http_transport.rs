@@ -166,6 +166,7 @@ impl HttpTransport {
 
     /// Connections may be dead, and nobody says so. None is let go before a new one has answered and it has not.
     pub(crate) fn doubt_connections(&self) {
+        debug!("connections to the homeserver are in doubt");
         self.inner.doubted.send_replace(Some(Instant::now()));
     }
 

@@ -368,8 +368,14 @@ impl Call {
                 }
             }
             Timer::PathLost => self.end_because(EndReason::IceTimeout),
-            Timer::RestartAgain if self.connection.needs_restart() => self.restart(io),
-            Timer::RestartAgain => {}
+            Timer::RestartAgain => {
+                if self.connection.needs_restart() {
+                    if self.restarts.wait_for_answer() {
+                        self.connection.restart_is_late();
+                    }
+                    self.restart(io);
+                }
+            }
             Timer::RestartPlease => self.ask_for_restart(io),
             Timer::CloseTransport => self.close_media(io),
             Timer::Forget => self.end.forgotten = true,
@@ -510,7 +516,7 @@ impl Call {
         match self.machine.role() {
             Role::Caller => {
                 // One that is under way names addresses that are gone, or lacks those that have come.
-                self.deadlines.clear(Timer::RestartAgain);
+                self.connection.restart_is_void(&mut self.deadlines);
                 self.restart(io);
             }
             Role::Callee => self.ask_for_restart(io),

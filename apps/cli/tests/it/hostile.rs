@@ -118,14 +118,12 @@ fn a_login_at_a_homeserver_without_end_takes_no_memory_and_names_it() {
             let watch = Watch::over(running.process_id());
             let error = running.wait_for("error");
             let (code, _) = running.end();
-            let error = expect((code, error), 5, "homeserver_fault");
-            assert!(
-                error["message"]
-                    .as_str()
-                    .unwrap()
-                    .contains("the homeserver"),
-                "{error}"
-            );
+            // A sync has 64 MB and two minutes: a slow machine comes to the end of the time first.
+            let is_late = place == "/sync" && error["kind"] == "homeserver_unreachable";
+            let kind = ["homeserver_fault", "homeserver_unreachable"][usize::from(is_late)];
+            let error = expect((code, error), 5, kind);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("the homeserver"), "{error}");
             assert!(
                 watch.most() > 0 && watch.most() < MAX_MEMORY_KB,
                 "{place}: {} kB",

@@ -92,6 +92,8 @@ struct Place<'a> {
     turn: SocketAddr,
     /// Names of servers that are reached through the network, the homeserver among them or not.
     names: Option<&'a Names>,
+    /// What is logged, as `SECURECALL_LOG` says it.
+    log: &'a str,
 }
 
 impl<'a> Place<'a> {
@@ -108,6 +110,7 @@ impl<'a> Place<'a> {
             user,
             turn: world.coturn.address(),
             names: None,
+            log: "",
         }
     }
 
@@ -123,6 +126,7 @@ impl<'a> Place<'a> {
             user,
             turn: world.coturn.address(),
             names: Some(homeserver.names()),
+            log: "",
         })
     }
 
@@ -135,6 +139,12 @@ impl<'a> Place<'a> {
     /// These names are known here.
     const fn with_names(mut self, names: &'a Names) -> Self {
         self.names = Some(names);
+        self
+    }
+
+    /// This is logged here.
+    const fn with_log(mut self, filter: &'a str) -> Self {
+        self.log = filter;
         self
     }
 
@@ -151,6 +161,9 @@ impl<'a> Place<'a> {
                 .env("SECURECALL_TURN_SECRET", SECRET);
         }
         command.env_remove("SECURECALL_LOOPBACK");
+        if !self.log.is_empty() {
+            command.env("SECURECALL_LOG", self.log);
+        }
         if let Some(names) = self.names {
             command = names.known_to(&command);
         }
@@ -220,8 +233,6 @@ struct InCall {
     route: String,
     /// What the caller and the callee have heard so far, as far as it was looked at.
     heard: [Heard; 2],
-    /// Either has said that the path is dead, as far as it was looked at.
-    was_lost: bool,
 }
 
 /// What somebody has heard of the peer.
@@ -258,7 +269,6 @@ impl InCall {
             callee,
             route,
             heard: Default::default(),
-            was_lost: false,
         }
     }
 
@@ -272,7 +282,6 @@ impl InCall {
         });
         self.heard = [caller.0, callee.0];
         let events = [caller.1, callee.1].concat();
-        self.was_lost |= events.iter().any(|event| event["event"] == "reconnecting");
         let changes = events
             .iter()
             .filter(|event| event["event"] == "route_changed");
@@ -291,6 +300,12 @@ impl InCall {
             let ended = &last(&rest, "ended")["reason"];
             assert_eq!((code, ended), (0, &Value::from(reason)), "{rest:#?}");
         }
+    }
+
+    /// The caller hangs up; gives what the caller and the callee have logged.
+    fn hang_up_with_logs(mut self) -> [String; 2] {
+        self.caller.order("hangup");
+        [self.caller, self.callee].map(Talker::end_with_log)
     }
 }
 

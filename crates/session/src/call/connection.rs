@@ -19,7 +19,8 @@ const QUIET_PATH_DEAD: Duration = Duration::from_secs(10);
 const PATH_LOST: Duration = Duration::from_secs(30);
 /// How long a callee waits for the caller to restart by itself.
 const RESTART_PLEASE: Duration = Duration::from_secs(1);
-/// How long a restart may take before the next is tried.
+/// How long a restart may take before the next is tried. Twice as long after one whose offer is not answered by then, and so on: an
+/// answer counts for the newest offer alone, so a homeserver that needs longer than this for both would never bring one that does.
 const RESTART_AGAIN: Duration = Duration::from_secs(5);
 /// Restarts that the peer may ask for in one go, and how long until it may ask for one more: it cannot have us make one after the
 /// other. Where both move at once, the first offer is often answered from an address that is gone when the answer comes.
@@ -50,6 +51,8 @@ pub(super) struct Connection {
     restarts_wanted: Budget,
     /// The peer has asked for another, and the last has only just begun.
     restart_is_due: bool,
+    /// How long the next restart may take.
+    restart_time: Duration,
 }
 
 impl Connection {
@@ -68,6 +71,7 @@ impl Connection {
             silent: false,
             restarts_wanted: Budget::new(RESTARTS_WANTED, RESTART_APART),
             restart_is_due: false,
+            restart_time: RESTART_AGAIN,
         }
     }
 
@@ -164,6 +168,7 @@ impl Connection {
         deadlines.clear(Timer::PathLost);
         deadlines.clear(Timer::RestartAgain);
         deadlines.clear(Timer::RestartPlease);
+        self.restart_time = RESTART_AGAIN;
         true
     }
 
@@ -192,9 +197,20 @@ impl Connection {
                 // The one that was waited for.
                 self.restarts_wanted.take(now);
             }
-            deadlines.set(Timer::RestartAgain, now + RESTART_AGAIN);
+            deadlines.set(Timer::RestartAgain, now + self.restart_time);
         }
         begins
+    }
+
+    /// The offer of the restart under way is not answered in its time: the next has more.
+    pub(super) fn restart_is_late(&mut self) {
+        self.restart_time *= 2;
+    }
+
+    /// The restart that is under way comes to nothing: the next does not wait for it.
+    pub(super) fn restart_is_void(&mut self, deadlines: &mut Deadlines<Timer>) {
+        deadlines.clear(Timer::RestartAgain);
+        self.restart_time = RESTART_AGAIN;
     }
 
     /// The peer asks for another restart than the one before, which is through. It begins now, or a moment later.

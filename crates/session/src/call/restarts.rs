@@ -160,6 +160,15 @@ impl Restarts {
         matches!(self.side, Side::Caller { answered: true, .. })
     }
 
+    /// An offer of ours has no answer yet.
+    pub(super) const fn wait_for_answer(&self) -> bool {
+        match self.side {
+            Side::Caller { answered, .. } => !answered,
+            Side::Either { ours, .. } => !matches!(ours, Ours::None),
+            Side::Callee { .. } => false,
+        }
+    }
+
     /// An answer of ours is made.
     pub(super) fn answer_made(&mut self, now: Instant) -> Option<Answered> {
         if let Side::Either {

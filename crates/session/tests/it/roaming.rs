@@ -55,6 +55,38 @@ fn who_moves_restarts_at_once_or_asks_for_it() {
     }
 }
 
+/// Each message takes this long over the homeserver. A new offer every 5 s would leave no answer that counts.
+#[test]
+fn a_homeserver_that_is_slow_restarts_a_dead_path_all_the_same() {
+    for seconds in 1..=4 {
+        let mut pair = talking();
+        pair.universe.network.needs_restart = true;
+        let takes = Duration::from_secs(seconds);
+        pair.universe
+            .homeserver
+            .set_script(move |_| Fate::Delay(takes));
+        pair.universe.run_for(Duration::from_secs(29));
+        for device in [pair.caller, pair.callee] {
+            assert_eq!(count(&pair, device, reconnected), 1, "{seconds} s");
+        }
+    }
+}
+
+/// Where the answer has come and there is still no path, the next restart is as soon as ever.
+#[test]
+fn restarts_that_are_answered_come_every_five_seconds() {
+    let mut pair = talking();
+    pair.universe.network.set_up(false);
+    pair.universe.run_for(Duration::from_secs(29));
+    assert_eq!(offers(&pair), 6);
+    // And those that are not, after 5, 10 and 20 s.
+    let mut pair = talking();
+    pair.universe.network.set_up(false);
+    pair.universe.homeserver.set_script(|_| Fate::Drop);
+    pair.universe.run_for(Duration::from_secs(29));
+    assert_eq!(offers(&pair), 3);
+}
+
 #[test]
 fn who_moves_before_the_call_is_connected_restarts_nothing() {
     let mut pair = securecall_testkit::ringing_pair();
