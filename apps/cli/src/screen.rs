@@ -3,6 +3,7 @@
 mod cells;
 mod draw;
 mod fitting;
+mod foot;
 mod frames;
 mod group;
 mod main_screen;

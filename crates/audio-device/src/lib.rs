@@ -77,7 +77,7 @@ pub use device::{
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
     AudioSpec, DeviceWish, NewDevice, ProcessingChoice, ProcessingChoiceError, open_device,
-    open_devices, open_microphone, open_speaker,
+    open_devices, open_microphone, open_speaker, sound_cards,
 };
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};
 pub use tone_player::{TonePlayer, ToneProblem};

@@ -15,7 +15,7 @@ use crate::raw_microphone::RawMicrophone;
 use crate::raw_speaker::RawSpeaker;
 use crate::recording::{Container, Recording};
 #[cfg(feature = "cpal")]
-use crate::sound_card::{card_microphone, card_speaker};
+use crate::sound_card::{card_microphone, card_speaker, microphone_names, speaker_names};
 use crate::spec::{MicrophoneSpec, SpeakerSpec};
 use crate::tone::ToneMicrophone;
 use crate::wav_microphone::WavMicrophone;
@@ -100,6 +100,23 @@ pub fn open_devices(spec: &AudioSpec) -> Result<AudioDevices, OpenError> {
     let microphone = open_microphone(&spec.microphone)?;
     let speaker = open_speaker(&spec.speaker)?;
     Ok(AudioDevices::exchangeable(spec, microphone, speaker))
+}
+
+/// The sound cards that can be wished for, the default one of each role first; none in a build without sound cards. It may take a
+/// while: each card is asked.
+#[must_use]
+pub fn sound_cards() -> Vec<DeviceWish> {
+    #[cfg(not(feature = "cpal"))]
+    return Vec::new();
+    #[cfg(feature = "cpal")]
+    {
+        let microphones = microphone_names().into_iter().map(MicrophoneSpec::Card);
+        let speakers = speaker_names().into_iter().map(SpeakerSpec::Card);
+        let microphones = std::iter::once(MicrophoneSpec::Default).chain(microphones);
+        let speakers = std::iter::once(SpeakerSpec::Default).chain(speakers);
+        let wishes = microphones.map(DeviceWish::Microphone);
+        wishes.chain(speakers.map(DeviceWish::Speaker)).collect()
+    }
 }
 
 /// One device in place of another, while a call goes on.

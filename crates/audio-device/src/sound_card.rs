@@ -23,4 +23,5 @@ mod playback;
 mod quiet_alsa;
 
 pub(crate) use capture::card_microphone;
+pub(crate) use choice::{microphone_names, speaker_names};
 pub(crate) use playback::card_speaker;

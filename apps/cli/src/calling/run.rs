@@ -50,6 +50,8 @@ pub(super) struct Run {
     inputs: Inputs,
     /// What the person has given to look for contacts in.
     reading: Reading,
+    /// The sound devices that the person wants to choose from.
+    devices: Reading,
     people: People,
     followed: FollowedCall,
     shown: Shown,
@@ -94,6 +96,7 @@ impl Run {
             alerts,
             inputs,
             reading: Reading::default(),
+            devices: Reading::default(),
             people,
             followed: FollowedCall::default(),
             shown,
@@ -203,6 +206,7 @@ impl Run {
                 number = signals.next() => Err(Ending::Signal(number)),
                 input = self.inputs.next() => self.handle_input(input).await,
                 read = self.reading.next() => self.handle_read(read).await,
+                read = self.devices.next() => self.handle_read(read).await,
                 (call, pressed) = self.alerts.pressed() => self.handle_pressed(call, pressed).await,
                 _ = ticks.tick() => self.handle_tick().await,
                 () = sleep_until(hang_up_at) => self.hang_up().await,

@@ -8,6 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
+use super::foot::Foot;
 use super::palette::Palette;
 use super::state::{CallScreen, Stage, clock};
 use crate::output::tier_words;
@@ -42,16 +43,19 @@ pub(super) enum Rank {
 }
 
 impl CallScreen {
-    /// Draws the whole screen. `typed`: what stands in place of the keys.
+    /// Draws the whole screen. `foot`: what stands in place of the keys.
     pub(super) fn draw(
         &self,
         frame: &mut Frame<'_>,
         now: Instant,
         palette: Palette,
-        typed: Option<Line<'_>>,
+        foot: Option<&Foot>,
     ) {
         let lines = |width| self.lines(now, width, palette);
-        let keys = typed.unwrap_or_else(|| self.keys(palette));
+        let keys = |width| match foot {
+            Some(foot) => foot.line(width, palette),
+            None => self.keys(palette),
+        };
         place(frame, MAX_HEIGHT, self.border(palette), lines, keys);
     }
 
@@ -225,7 +229,10 @@ impl CallScreen {
             _ => vec![("q", "hang up")],
         };
         if self.words.is_some() && !self.stranger && !self.is_verified {
-            keys.push(("v", "the words are the same"));
+            keys.push(("v", "words are the same"));
+        }
+        if self.has_sound() {
+            keys.push(("d", "sound"));
         }
         Line::from_iter(palette.keys(&keys).into_iter().flatten())
     }
@@ -238,7 +245,7 @@ pub(super) fn place<'a>(
     max_height: u16,
     border: Style,
     lines: impl FnOnce(u16) -> Vec<(Rank, Line<'a>)>,
-    keys: Line<'a>,
+    keys: impl FnOnce(u16) -> Line<'a>,
 ) {
     let area = centred(frame.area(), max_height);
     let block = if area.height < BORDERED {
@@ -273,7 +280,7 @@ pub(super) fn place<'a>(
     }
     let lines: Vec<Line<'_>> = lines.into_iter().map(|(_, line)| line).collect();
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
-    frame.render_widget(Paragraph::new(keys), foot);
+    frame.render_widget(Paragraph::new(keys(foot.width)), foot);
 }
 
 pub(super) fn labelled<'a>(label: &'a str, value: Span<'a>, palette: Palette) -> Line<'a> {

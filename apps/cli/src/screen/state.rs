@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_driver::{
-    CallEvent, CallHandle, CallStats, EndReason, Event, IncomingConference, Peer,
+    CallEvent, CallHandle, CallStats, DeviceWish, EndReason, Event, IncomingConference, Peer,
 };
 use securecall_matrix::ServerError;
 use securecall_profile::Contact;
@@ -19,7 +19,7 @@ use crate::output::{
 };
 
 /// What a key asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     /// Take the call.
     Answer,
@@ -39,6 +39,10 @@ pub(crate) enum Action {
     SetVolume(CallHandle, Volume),
     /// Bring somebody into the call.
     Add(String),
+    /// Look which microphones and speakers there are.
+    LookForDevices,
+    /// Go on with another microphone or speaker.
+    Exchange(DeviceWish),
     /// What the main screen's keys ask for.
     Wish(Wish),
     /// End everything, as SIGINT does.
@@ -314,10 +318,14 @@ impl CallScreen {
         &self.known_verified
     }
 
+    /// Whether there is a voice, for which another microphone or speaker can be taken.
+    pub(super) const fn has_sound(&self) -> bool {
+        matches!(self.stage, Stage::Connected | Stage::Reconnecting)
+    }
+
     /// Whether somebody can be brought into the call.
     pub(super) fn takes_others(&self) -> bool {
-        matches!(self.stage, Stage::Connected | Stage::Reconnecting)
-            && self.tier == Some("securecall")
+        self.has_sound() && self.tier == Some("securecall")
     }
 
     /// What a key means now; `None` where it means nothing.

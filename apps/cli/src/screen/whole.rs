@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
-use ratatui::style::{Modifier, Style};
-use ratatui::text::{Line, Span};
 use securecall_contact::{FoundAddress, MatrixId, SecureCallId};
-use securecall_driver::{CallEvent, CallHandle, ConferenceEvent, EndReason, Event};
+use securecall_driver::{CallEvent, CallHandle, ConferenceEvent, DeviceWish, EndReason, Event};
 use securecall_profile::Contact;
 use securecall_profile::contact_book::Draft;
 
 use super::cells;
+use super::foot::{Foot, SoundChoice};
 use super::group::GroupScreen;
 use super::main_screen::{MainScreen, TypedLine, Wish};
 use super::palette::Palette;
@@ -33,8 +32,8 @@ pub(crate) struct Screen {
     group: Option<GroupScreen>,
     /// The group call that gave way to the one that begins next, of which one leg goes on there.
     gave_way: Option<GroupScreen>,
-    /// Who is to be brought into the call, while that is being typed.
-    adding: Option<TypedLine>,
+    /// What is asked in the call, in place of its keys.
+    foot: Option<Foot>,
     /// `None` where the program is for one call only.
     main: Option<MainScreen>,
     /// Keys pressed until then were meant for the screen before.
@@ -48,7 +47,7 @@ impl Screen {
             call: CallScreen::new(),
             group: None,
             gave_way: None,
-            adding: None,
+            foot: None,
             main: None,
             deaf_until: None,
         }
@@ -93,7 +92,7 @@ impl Screen {
                     main.offer_stranger(now, id, &matrix_id);
                 }
                 self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
-                self.adding = None;
+                self.foot = None;
                 self.call.reset();
             }
             _ if self.call.is_going_on() => self.call.handle(now, event),
@@ -128,7 +127,7 @@ impl Screen {
         match event {
             ConferenceEvent::Ended { reason, .. } => {
                 let why = group_reason_words(reason.as_str(), group.is_of_room());
-                self.adding = None;
+                self.foot = None;
                 let Some(main) = &mut self.main else {
                     return group.ended(why);
                 };
@@ -193,6 +192,13 @@ impl Screen {
         }
     }
 
+    /// These microphones and speakers are there, where somebody wants to know it.
+    pub(crate) fn found_devices(&mut self, wishes: Vec<DeviceWish>) {
+        if let Some(Foot::Sound(choice)) = &mut self.foot {
+            choice.found(wishes);
+        }
+    }
+
     /// What was wished for is done; `contact` is worth looking at.
     pub(crate) fn done(&mut self, now: Instant, text: String, contact: Option<&Contact>) {
         if let Some(main) = &mut self.main {
@@ -233,8 +239,8 @@ impl Screen {
     /// Takes a pasted text. In a call there is nothing it could be for but somebody to add.
     pub(crate) fn paste(&mut self, text: &str) {
         let is_going_on = self.is_going_on();
-        match (&mut self.adding, &mut self.main) {
-            (Some(line), _) => line.insert(text),
+        match (&mut self.foot, &mut self.main) {
+            (Some(Foot::Adding(line)), _) => line.insert(text),
             (None, Some(main)) if !is_going_on => main.paste(text),
             _ => {}
         }
@@ -242,27 +248,23 @@ impl Screen {
 
     /// What a key means while there is a call.
     fn key_in_call(&mut self, key: KeyEvent) -> Option<Action> {
-        if let Some(line) = &mut self.adding {
-            match key.code {
-                KeyCode::Esc => self.adding = None,
-                KeyCode::Enter => {
-                    let who = self.adding.take()?.text().trim().to_owned();
-                    return (!who.is_empty()).then_some(Action::Add(who));
-                }
-                _ => {
-                    line.key(key);
-                }
-            }
-            return None;
+        if let Some(foot) = self.foot.take() {
+            let (foot, action) = foot.key(key);
+            self.foot = foot;
+            return action;
         }
-        let takes_others = match &self.group {
-            Some(group) => group.takes_others(),
-            None => self.call.takes_others(),
+        let (takes_others, has_sound) = match &self.group {
+            Some(group) => (group.takes_others(), group.is_going_on()),
+            None => (self.call.takes_others(), self.call.has_sound()),
         };
         match (key.code, &mut self.group) {
             (KeyCode::Char('i'), _) if takes_others => {
-                self.adding = Some(TypedLine::default());
+                self.foot = Some(Foot::Adding(TypedLine::default()));
                 None
+            }
+            (KeyCode::Char('d'), _) if has_sound => {
+                self.foot = Some(Foot::Sound(SoundChoice::default()));
+                Some(Action::LookForDevices)
             }
             (_, Some(group)) => group.key(key),
             (_, None) => self.call.key(key),
@@ -274,29 +276,13 @@ impl Screen {
         self.call.is_going_on() || group.is_some_and(GroupScreen::is_going_on)
     }
 
-    /// Who is to be added, as it is typed.
-    fn typed(&self, width: u16) -> Option<Line<'static>> {
-        const LABEL: &str = "Add: ";
-        let room = usize::from(width).saturating_sub(LABEL.len() + 8);
-        let (before, after) = self.adding.as_ref()?.shown(room);
-        let mut at = after.chars();
-        let cursor = at.next().map_or_else(|| " ".to_owned(), String::from);
-        Some(Line::from(vec![
-            Span::styled(LABEL, Palette::strong()),
-            Span::raw(before),
-            Span::styled(cursor, Style::new().add_modifier(Modifier::REVERSED)),
-            Span::raw(at.as_str().to_owned()),
-        ]))
-    }
-
     /// Draws what is shown now.
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
         let is_going_on = self.is_going_on();
-        let typed = self.typed(frame.area().width);
         match (&mut self.main, &self.group) {
             (Some(main), _) if !is_going_on => main.draw(frame, now, palette),
-            (_, Some(group)) => group.draw(frame, now, palette, typed),
-            _ => self.call.draw(frame, now, palette, typed),
+            (_, Some(group)) => group.draw(frame, now, palette, self.foot.as_ref()),
+            _ => self.call.draw(frame, now, palette, self.foot.as_ref()),
         }
         cells::make_harmless(frame.buffer_mut());
     }

@@ -47,6 +47,13 @@ fn a_call_shows_who_how_it_is_protected_and_the_words_and_keys_mute_and_hang_up(
     assert_eq!(callee.wait_for("muted")["muted"], false);
     callee.order("mute");
     caller.wait_for("muted");
+    // Which sound cards there are is the machine's affair, but the default one is always offered.
+    caller.press("d");
+    caller.wait_for("Microphone: default");
+    caller.press("\u{1b}[A");
+    caller.wait_for("Speaker: ");
+    caller.press("\u{1b}");
+    caller.wait_for("hang up");
     caller.press("q");
     let (code, left) = caller.end();
     assert_eq!(code, 0, "{left}");

@@ -8,6 +8,8 @@ use crate::fault::OpenError;
 
 /// At most so many names in an error.
 const MAX_NAMES: usize = 12;
+/// And so many to choose from.
+const MAX_CHOICES: usize = 64;
 
 /// What ALSA lists beside sound devices: silence, and its converters.
 const NO_DEVICES: [&str; 7] = [
@@ -111,7 +113,26 @@ fn is_absent(kind: cpal::ErrorKind) -> bool {
 }
 
 fn names(host: &cpal::Host) -> Vec<String> {
-    let Ok(devices) = host.devices() else {
+    names_of(host.devices(), MAX_NAMES)
+}
+
+/// What the microphones are called that the system knows.
+pub(crate) fn microphone_names() -> Vec<String> {
+    keep_terminal_clean();
+    names_of(cpal::default_host().input_devices(), MAX_CHOICES)
+}
+
+/// The same of speakers.
+pub(crate) fn speaker_names() -> Vec<String> {
+    keep_terminal_clean();
+    names_of(cpal::default_host().output_devices(), MAX_CHOICES)
+}
+
+fn names_of(
+    devices: Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
+    at_most: usize,
+) -> Vec<String> {
+    let Ok(devices) = devices else {
         return Vec::new();
     };
     let is_none = |device: &cpal::Device| device.id().is_ok_and(|id| NO_DEVICES.contains(&id.id()));
@@ -120,6 +141,6 @@ fn names(host: &cpal::Host) -> Vec<String> {
         .map(|device| device.to_string())
         .collect();
     names.dedup();
-    names.truncate(MAX_NAMES);
+    names.truncate(at_most);
     names
 }

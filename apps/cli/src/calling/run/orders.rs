@@ -29,6 +29,11 @@ impl Run {
             Action::SetHeld(false) => self.carry_out(Order::Resume).await,
             Action::Verify => self.carry_out(Order::Verify).await,
             Action::Add(who) => self.carry_out(Order::Add(who)).await,
+            Action::LookForDevices => {
+                self.devices.find_devices();
+                Ok(())
+            }
+            Action::Exchange(wish) => self.carry_out(Order::Exchange(wish)).await,
             Action::VerifyMember(id) => {
                 let verified = self.verify_member(id);
                 self.tell_if_refused(verified)

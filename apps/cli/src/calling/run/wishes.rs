@@ -72,6 +72,13 @@ impl Run {
                 self.shown.draw(now());
                 return Ok(());
             }
+            Read::Devices(wishes) => {
+                if let Some(screen) = self.shown.screen() {
+                    screen.found_devices(wishes);
+                }
+                self.shown.draw(now());
+                return Ok(());
+            }
             Read::Proof(contact, Ok(proof)) => self.people.verify(&contact, proof),
             Read::Contacts(Err(failure))
             | Read::Proof(_, Err(failure))

@@ -12,6 +12,7 @@ use super::{GroupScreen, InClear, LegState, Member};
 use crate::output::tier_words;
 use crate::screen::draw::{Rank, bars, labelled, place};
 use crate::screen::fitting::{fit, fit_matrix_id, padded};
+use crate::screen::foot::Foot;
 use crate::screen::main_screen::name_of;
 use crate::screen::palette::Palette;
 use crate::screen::state::clock;
@@ -42,9 +43,12 @@ impl GroupScreen {
         frame: &mut Frame<'_>,
         now: Instant,
         palette: Palette,
-        typed: Option<Line<'_>>,
+        foot: Option<&Foot>,
     ) {
-        let keys = typed.unwrap_or_else(|| self.keys(palette));
+        let keys = |width| match foot {
+            Some(foot) => foot.line(width, palette),
+            None => self.keys(palette),
+        };
         let lines = |width| self.lines(now, width, palette);
         place(frame, MAX_HEIGHT, self.border(palette), lines, keys);
     }
@@ -158,7 +162,7 @@ impl GroupScreen {
             if self.room.is_none() {
                 keys.push(("i", "add"));
             }
-            keys.extend([("+ -", "volume"), ("↑ ↓", "select")]);
+            keys.extend([("+ -", "volume"), ("↑ ↓", "select"), ("d", "sound")]);
         }
         Line::from_iter(palette.keys(&keys).into_iter().flatten())
     }
