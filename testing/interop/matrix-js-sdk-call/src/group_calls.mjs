@@ -85,13 +85,16 @@ export async function leaveGroup(client, { room }) {
 /** Ends it for all. */
 export const terminateGroup = async (client, { room }) => (await found(client, room)).terminate();
 
+const participantsOf = (call) =>
+  [...call.participants].flatMap(([{ userId }, devices]) =>
+    [...devices].map(([device, { sessionId }]) => ({ user: userId, device, session: sessionId })),
+  );
+
 /** What this device knows of the one that a room has. */
 export function groupStatus(client, { room }) {
   const call = client.getGroupCallForRoom(room);
   if (!call) return null;
-  const participants = [...call.participants].flatMap(([{ userId }, devices]) =>
-    [...devices].map(([device, { sessionId }]) => ({ user: userId, device, session: sessionId })),
-  );
+  const participants = participantsOf(call);
   const legs = [];
   call.forEachCall((leg) => {
     const isKnown = calls.isKnown(leg.callId);
@@ -142,9 +145,9 @@ export const untilGroupHeard = (client, { room, others }) =>
 /** Waits until exactly these devices are in it. */
 export const untilGroupHas = (client, { room, devices }) =>
   until(`the devices ${devices}`, PATIENCE, () => {
-    const status = groupStatus(client, { room });
-    const are = status?.participants.map(({ device }) => device).sort();
-    return are && JSON.stringify(are) === JSON.stringify([...devices].sort()) && status;
+    const call = client.getGroupCallForRoom(room);
+    const are = call && participantsOf(call).map(({ device }) => device).sort();
+    return are && JSON.stringify(are) === JSON.stringify([...devices].sort()) && groupStatus(client, { room });
   }).catch(failed(client, room));
 
 /** A room for several, who are invited to it and may all say that they are in a call. */
