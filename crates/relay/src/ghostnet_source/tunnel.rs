@@ -38,7 +38,8 @@ enum State {
 
 /// A tunnel that is there.
 struct Flow {
-    since: Instant,
+    /// Since when its exit is there and answers.
+    held_since: Instant,
     client: BoundClient,
     public: Vec<SocketAddr>,
     /// Until when the exit has to answer what it was asked.
@@ -83,7 +84,7 @@ impl Tunnel {
         let mut client = BoundClient::new(public);
         client.open();
         self.state = State::Open(Box::new(Flow {
-            since: now,
+            held_since: now,
             client,
             public: public.to_vec(),
             answer_by: Some(now + ANSWER_TIME),
@@ -171,7 +172,10 @@ impl Tunnel {
         }
         if flow.client.is_answered() {
             flow.answer_by = None;
-            flow.is_doubted = false;
+            if std::mem::take(&mut flow.is_doubted) {
+                // The time before has had its fresh start when it was doubted: an exit that is silent now and then gives no other.
+                flow.held_since = now;
+            }
         } else if flow.answer_by.is_none() && !flow.is_doubted {
             // It was asked something else meanwhile.
             flow.answer_by = Some(now + ANSWER_TIME);
@@ -219,11 +223,11 @@ impl Tunnel {
         matches!(self.state, State::Opening { since, .. } if since + HOPELESS_AFTER <= now)
     }
 
-    /// How long it has been there, while its exit answered.
+    /// How long its exit has answered without a break.
     pub(super) fn held_for(&self, now: Instant) -> Duration {
         let held = self.flow().filter(|flow| !flow.is_doubted);
         held.map_or(Duration::ZERO, |flow| {
-            now.saturating_duration_since(flow.since)
+            now.saturating_duration_since(flow.held_since)
         })
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Exits {
     proxies: BTreeMap<TunnelId, (BoundProxy, Vec<SocketAddr>)>,
     /// Exits that hear and say nothing any more.
     pub(crate) dead: Vec<TunnelId>,
+    /// An exit that keeps what it would say, and that.
+    reticent: Option<(TunnelId, Vec<Message>)>,
     in_flight: Vec<(Instant, Message)>,
     deadline: Option<Instant>,
     pub(crate) opened: Vec<(Instant, TunnelId, SocketAddr)>,
@@ -128,6 +130,7 @@ impl Exits {
             fates,
             proxies: BTreeMap::new(),
             dead: Vec::new(),
+            reticent: None,
             in_flight: Vec::new(),
             deadline: None,
             opened: Vec::new(),
@@ -220,8 +223,23 @@ impl Exits {
         self.deliver(&Message::Opened(id, public));
     }
 
+    /// From now on this exit hears everything and says nothing.
+    pub(crate) fn keep_silent(&mut self, id: TunnelId) {
+        self.reticent = Some((id, Vec::new()));
+    }
+
+    /// It says all that it has kept.
+    pub(crate) fn speak(&mut self) {
+        for message in self.reticent.take().into_iter().flat_map(|(_, kept)| kept) {
+            self.deliver(&message);
+        }
+    }
+
     /// The order in which things happened is told by time; two hops take twice the delay.
     fn say(&mut self, id: TunnelId, message: Message) {
+        if let Some((_, kept)) = self.reticent.as_mut().filter(|(it, _)| *it == id) {
+            return kept.push(message);
+        }
         if !self.dead.contains(&id) {
             self.in_flight.push((self.now + 2 * DELAY, message));
         }

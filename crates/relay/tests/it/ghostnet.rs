@@ -381,6 +381,31 @@ fn a_network_that_is_out_for_long_costs_no_more_paths_than_others() {
     assert_eq!(exits.opened.len(), 1 + 16);
 }
 
+/// Each path costs a token of both relays: an exit must not have us spend them by being silent for a moment, again and again.
+#[test]
+fn an_exit_that_is_silent_now_and_then_costs_no_more_paths_than_others() {
+    let silent = |number| broken(number, HopRole::Entry, TunnelFailureKind::Silent);
+    let paths = [good(1)].into_iter().chain((2..=60).map(silent));
+    let mut exits = Exits::in_call(paths, peer());
+    exits.run_for(61_000 * MS);
+    for _ in 0..10 {
+        exits.keep_silent(FIRST);
+        exits.drive(|source, now| source.check(now));
+        exits.run_for(3000 * MS);
+        exits.speak();
+        exits.run_for(1000 * MS);
+    }
+    // One fresh start, for the minute at the beginning.
+    let so_far = exits.opened.len();
+    assert!(so_far <= 1 + 8, "{so_far}");
+    // It is earned anew by a minute without a break.
+    exits.run_for(61_000 * MS);
+    exits.keep_silent(FIRST);
+    exits.drive(|source, now| source.check(now));
+    exits.run_for(2 * LONG);
+    assert_eq!(exits.opened.len(), so_far + 8);
+}
+
 #[test]
 fn addresses_that_cannot_be_are_not_told() {
     let socket = address("203.0.113.200:5000");
