@@ -1,5 +1,7 @@
 //! What a person at a terminal sees, and the keys that work.
 
+use securecall_interop::SoundServer;
+
 use crate::command::Machine;
 use crate::pseudo_terminal::PseudoTerminal;
 use crate::talker::User;
@@ -54,6 +56,43 @@ fn a_call_shows_who_how_it_is_protected_and_the_words_and_keys_mute_and_hang_up(
     caller.wait_for("Speaker: ");
     caller.press("\u{1b}");
     caller.wait_for("hang up");
+    caller.press("q");
+    let (code, left) = caller.end();
+    assert_eq!(code, 0, "{left}");
+    assert_eq!(callee.end().0, 0);
+}
+
+#[test]
+fn a_key_shows_the_sound_cards_and_takes_one() {
+    let server = SoundServer::start(&["built_in", "headset"]).unwrap();
+    let (ada, bo) = User::acquainted();
+    let mut callee = bo.talk(&["listen", "--once", "--answer", "contacts"]);
+    callee.wait_for("ready");
+    let mut command = ada
+        .machine
+        .command(&[&["call", "peer"], &AUDIO[..]].concat());
+    command.envs(server.environment());
+    let mut caller = PseudoTerminal::run(command);
+    caller.wait_for("connected");
+    callee.wait_for("first_audio");
+    let streams = || {
+        let streams = server.control(&["list", "sink-inputs"]).unwrap();
+        streams.matches("Sink Input #").count()
+    };
+    assert_eq!(streams(), 0);
+    caller.press("d");
+    let mut shown = caller.wait_for("Microphone: default");
+    let mut number = 1;
+    while !shown.contains("Speaker: headset") {
+        number += 1;
+        assert!(number < 64, "{shown}");
+        caller.press("\u{1b}[B");
+        shown = caller.wait_for(&format!("  {number} of "));
+    }
+    caller.press("\r");
+    caller.wait_for("the speaker is now card:headset");
+    // The server may list it a moment later.
+    assert!((0..1_000).any(|_| streams() == 1));
     caller.press("q");
     let (code, left) = caller.end();
     assert_eq!(code, 0, "{left}");
