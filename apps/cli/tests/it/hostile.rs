@@ -120,7 +120,10 @@ fn a_login_at_a_homeserver_without_end_takes_no_memory_and_names_it() {
             let (code, _) = running.end();
             // A sync has 64 MB and two minutes: a slow machine comes to the end of the time first.
             let is_late = place == "/sync" && error["kind"] == "homeserver_unreachable";
-            let kind = ["homeserver_fault", "homeserver_unreachable"][usize::from(is_late)];
+            let kind = match is_late {
+                true => "homeserver_unreachable",
+                false => "homeserver_fault",
+            };
             let error = expect((code, error), 5, kind);
             let message = error["message"].as_str().unwrap();
             assert!(message.contains("the homeserver"), "{error}");

@@ -19,6 +19,13 @@ fn broken(number: u8, hop: HopRole, kind: TunnelFailureKind) -> Planned {
     planned(number, Fate::Fails(2 * DELAY, failure(hop, kind)))
 }
 
+/// All others fail at their entry.
+fn in_call_by_the_only_good_path() -> Exits {
+    let silent = |number| broken(number, HopRole::Entry, TunnelFailureKind::Silent);
+    let paths = [good(1)].into_iter().chain((2..=60).map(silent));
+    Exits::in_call(paths, peer())
+}
+
 #[test]
 fn the_address_at_the_exit_is_the_only_candidate() {
     let mut exits = Exits::new([good(1), good(2)]);
@@ -355,9 +362,7 @@ fn an_exit_that_opens_and_hangs_up_again_and_again_is_tried_ever_more_rarely() {
 
 #[test]
 fn a_network_that_is_out_for_long_costs_no_more_paths_than_others() {
-    let silent = |number| broken(number, HopRole::Entry, TunnelFailureKind::Silent);
-    let paths = [good(1)].into_iter().chain((2..=60).map(silent));
-    let mut exits = Exits::in_call(paths, peer());
+    let mut exits = in_call_by_the_only_good_path();
     exits.run_for(2 * LONG);
     // Nothing comes for two minutes, and the call looks again each second.
     exits.dead.push(FIRST);
@@ -384,9 +389,7 @@ fn a_network_that_is_out_for_long_costs_no_more_paths_than_others() {
 /// Each path costs a token of both relays: an exit must not have us spend them by being silent for a moment, again and again.
 #[test]
 fn an_exit_that_is_silent_now_and_then_costs_no_more_paths_than_others() {
-    let silent = |number| broken(number, HopRole::Entry, TunnelFailureKind::Silent);
-    let paths = [good(1)].into_iter().chain((2..=60).map(silent));
-    let mut exits = Exits::in_call(paths, peer());
+    let mut exits = in_call_by_the_only_good_path();
     exits.run_for(61_000 * MS);
     for _ in 0..10 {
         exits.keep_silent(FIRST);

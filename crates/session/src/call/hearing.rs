@@ -104,7 +104,7 @@ impl Call {
             self.carrier.distrust_data_channel();
             // The answer to an offer that is under way brings whatever addresses the callee has by then. One that was answered
             // does not: the callee has moved again.
-            if self.restarts.is_answered() {
+            if !self.restarts.wait_for_answer() {
                 self.connection
                     .restart_is_wanted(io.now, &mut self.deadlines);
             }

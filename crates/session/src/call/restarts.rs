@@ -155,11 +155,6 @@ impl Restarts {
         }
     }
 
-    /// No offer of ours waits for its answer.
-    pub(super) const fn is_answered(&self) -> bool {
-        matches!(self.side, Side::Caller { answered: true, .. })
-    }
-
     /// An offer of ours has no answer yet.
     pub(super) const fn wait_for_answer(&self) -> bool {
         match self.side {
